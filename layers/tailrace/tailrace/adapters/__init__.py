@@ -1,0 +1,1 @@
+"""The one room that imports an SDK, speaks HTTP or reads files. The core never imports from here."""
