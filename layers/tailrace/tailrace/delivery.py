@@ -1,0 +1,206 @@
+"""Delivery: actions go to the engine until each one has an outcome or the time is up.
+
+Invariant: every action given in comes out exactly once, as done, stale, duplicate, refused or failed; a refused write
+(409) is never assumed to be harmless, it is settled by sequence numbers (traps 1, 7).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tailrace.actions import Action
+from tailrace.bulk import MAX_BULK_ACTIONS, halve, pack
+from tailrace.failures import Disposition, EngineError, classify_item, classify_request
+from tailrace.outcomes import Outcome
+from tailrace.ports import Clock, ItemResult, SearchEngine, StoredDocument
+from tailrace.versions import Verdict, compare_sequence_numbers
+
+DEFAULT_MAX_BULK_BYTES = 5 * 1024 * 1024  # AWS: 3-5 MiB per bulk request; small domains refuse over 10 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """How hard to try: sizes in bytes and actions, waits in seconds."""
+
+    max_bulk_bytes: int = DEFAULT_MAX_BULK_BYTES
+    max_bulk_actions: int = MAX_BULK_ACTIONS
+    first_backoff_seconds: float = 0.1
+    max_backoff_seconds: float = 5.0
+
+
+class Ending(NamedTuple):
+    """How one action ended. `detail` is for the dead letter alone: it may quote the item."""
+
+    action: Action
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 1
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One batch on its way to the engine. Lives for one invocation.
+
+    `index_request` gives the creation request for an alias; `reread` turns an undecidable action into one made from
+    the table's item (it may raise ItemReadError, which is the caller's failure to settle: the action then fails).
+    `deadline` is in seconds since the epoch on `clock`.
+    """
+
+    engine: SearchEngine
+    clock: Clock
+    policy: DeliveryPolicy
+    index_request: Callable[[str, Action], Mapping[str, Any]]
+    reread: Callable[[Action, int], Action | None]
+    deadline: float
+    counts: Counter[str] = field(default_factory=Counter)
+    _endings: list[Ending] = field(default_factory=list)
+    _ensured: set[str] = field(default_factory=set)
+    _reread: set[tuple[str, str]] = field(default_factory=set)
+    _attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def deliver(self, actions: Iterable[Action]) -> list[Ending]:
+        """Every action's ending, in no order. Nothing is raised for what the engine does."""
+        pending, pause = list(actions), self.policy.first_backoff_seconds
+        self._ensure_before_deletes(pending)
+        while pending:
+            waiting = self._send_all(pending)
+            if not waiting:
+                break
+            if self.clock.now() + pause >= self.deadline:
+                self._give_up(waiting)
+                break
+            self.counts["retries"] += len(waiting)
+            self.clock.sleep(pause * (0.5 + self.clock.jitter() / 2))
+            pending, pause = waiting, min(pause * 2, self.policy.max_backoff_seconds)
+        return self._endings
+
+    def _send_all(self, actions: Sequence[Action]) -> list[Action]:
+        """One round over all bodies: what is to be tried again after a pause."""
+        waiting: list[Action] = []
+        for body in pack(actions, self.policy.max_bulk_bytes, self.policy.max_bulk_actions):
+            if self.clock.now() >= self.deadline:
+                waiting.extend(body.actions)
+            else:
+                waiting.extend(self._send(body.actions, body.content))
+        return waiting
+
+    def _send(self, actions: Sequence[Action], content: bytes) -> list[Action]:
+        self.counts["bulk_bytes"] += len(content)
+        self.counts["bulk_requests"] += 1
+        try:
+            results = self.engine.bulk(content, len(actions))
+        except EngineError as error:
+            return self._handle_refused_request(actions, error)
+        return self._handle_results(actions, results)
+
+    def _handle_refused_request(self, actions: Sequence[Action], error: EngineError) -> list[Action]:
+        row = classify_request(error.status, error.error_type)
+        if row.disposition is Disposition.REFUSE:
+            self._end_all(actions, Outcome.FAILED, f"http_{error.status}", row.sentence)
+            return []
+        if row.disposition is Disposition.BISECT:
+            if len(actions) == 1:
+                self._end_all(actions, Outcome.DEAD_LETTERED, f"http_{error.status}", row.sentence)
+                return []
+            return [waiting for half in halve(actions) for waiting in self._send_all(half)]
+        self._count_attempts(actions)
+        return list(actions)
+
+    def _handle_results(self, actions: Sequence[Action], results: Sequence[ItemResult]) -> list[Action]:
+        waiting: list[Action] = []
+        conflicts: list[Action] = []
+        missing: list[Action] = []
+        for action, result in zip(actions, results, strict=True):
+            if result.status == 201 or result.status == 200:
+                self._endings.append(Ending(action, action.done))
+                continue
+            row = classify_item(result.status, result.error_type)
+            if row.disposition is Disposition.SETTLE:
+                conflicts.append(action)
+            elif row.disposition is Disposition.ENSURE:
+                missing.append(action)
+            elif row.disposition is Disposition.RETRY:
+                waiting.append(action)
+            else:
+                self._end_item(action, row.disposition, result, row.sentence)
+        self._count_attempts(waiting)
+        return waiting + self._settle(conflicts) + self._ensure(missing)
+
+    def _end_item(self, action: Action, disposition: Disposition, result: ItemResult, sentence: str) -> None:
+        if disposition is Disposition.DONE:
+            self._endings.append(Ending(action, action.done))
+            return
+        outcome = Outcome.FAILED if disposition is Disposition.REFUSE else Outcome.DEAD_LETTERED
+        self._end_all([action], outcome, result.error_type or f"http_{result.status}", result.reason or sentence)
+
+    def _settle(self, conflicts: Sequence[Action]) -> list[Action]:
+        """Compare with what the index holds: duplicates and stale changes end, newer ones go again above it."""
+        if not conflicts:
+            return []
+        self.counts["settle_reads"] += len(conflicts)
+        try:
+            stored = self.engine.read_stored([(action.alias, action.id) for action in conflicts])
+        except EngineError:
+            self._count_attempts(conflicts)
+            return list(conflicts)
+        again = [self._decide(action, found) for action, found in zip(conflicts, stored, strict=True)]
+        return self._send_all([action for action in again if action is not None])
+
+    def _decide(self, action: Action, stored: StoredDocument | None) -> Action | None:
+        verdict = compare_sequence_numbers(action.sequence_number, stored.sequence_number if stored else None)
+        if verdict is Verdict.STALE or verdict is Verdict.DUPLICATE:
+            outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.DUPLICATE
+            self._endings.append(Ending(action, outcome))
+            return None
+        above = stored.version + 1 if stored else action.version + 1
+        if verdict is Verdict.NEWER:
+            return action._replace(version=above)
+        return self._decide_by_table(action, above)
+
+    def _decide_by_table(self, action: Action, above: int) -> Action | None:
+        document = (action.alias, action.id)
+        if document in self._reread:
+            return action._replace(version=above)
+        self._reread.add(document)
+        reread = self.reread(action, above)
+        if reread is None:
+            self._end_all([action], Outcome.FAILED, "undecided", "the table could not be read to settle a conflict")
+        return reread
+
+    def _ensure(self, missing: Sequence[Action]) -> list[Action]:
+        """Create each missing index once per invocation; what still misses its alias after that waits."""
+        fresh = {action.alias: action for action in missing if action.alias not in self._ensured}
+        created = {alias for alias, action in fresh.items() if self._ensure_one(action)}
+        waiting = [action for action in missing if action.alias not in created]
+        self._count_attempts(waiting)
+        ready = [action for action in missing if action.alias in created]
+        return waiting + self._send_all(ready)
+
+    def _ensure_one(self, action: Action) -> bool:
+        """Whether the alias is there now. A failure is not remembered: the next round tries again."""
+        try:
+            created = self.engine.ensure_index(action.alias, self.index_request(action.alias, action))
+        except EngineError:
+            return False
+        self._ensured.add(action.alias)
+        self.counts["indices_created"] += created
+        return True
+
+    def _ensure_before_deletes(self, actions: Sequence[Action]) -> None:
+        """A versioned delete on a missing alias would create an index of that name (trap 6): the alias comes first."""
+        for action in actions:
+            if action.source is None and action.alias not in self._ensured:
+                self._ensure_one(action)
+
+    def _count_attempts(self, actions: Iterable[Action]) -> None:
+        self._attempts.update((action.alias, action.id) for action in actions)
+
+    def _give_up(self, actions: Iterable[Action]) -> None:
+        self._end_all(actions, Outcome.FAILED, "time_budget", "the time budget of the invocation is used up")
+
+    def _end_all(self, actions: Iterable[Action], outcome: Outcome, reason: str, detail: str) -> None:
+        for action in actions:
+            attempts = self._attempts[action.alias, action.id] + 1
+            self._endings.append(Ending(action, outcome, reason, detail, attempts))

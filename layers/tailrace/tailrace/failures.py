@@ -1,0 +1,125 @@
+"""The failure table: what the engine answered, what is done about it, and the sentence for the operator.
+
+Invariant: every status has exactly one disposition, found in this one table; reason texts are never matched, since
+they differ between engine versions.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tailrace.errors import TailraceError
+
+
+class Disposition(Enum):
+    """What happens next to an item or a request that the engine answered."""
+
+    DONE = "done"
+    SETTLE = "settle"
+    RETRY = "retry"
+    BISECT = "bisect"
+    REFUSE = "fail fast"
+    ENSURE = "ensure the index, then retry"
+    DEAD_LETTER = "dead-letter"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One row: which statuses (and, where they do not suffice, which error types) lead to which disposition."""
+
+    statuses: frozenset[int]
+    disposition: Disposition
+    sentence: str
+    error_types: frozenset[str] = frozenset()
+
+
+ITEM_FAILURES: tuple[FailureRow, ...] = (
+    FailureRow(frozenset({200, 201}), Disposition.DONE, "The engine has the document."),
+    FailureRow(
+        frozenset({409}), Disposition.SETTLE, "The index holds this version or a newer one: sequence numbers decide."
+    ),
+    FailureRow(
+        frozenset({404}),
+        Disposition.ENSURE,
+        "The alias is missing: the index is created once and the write repeated.",
+        frozenset({"index_not_found_exception"}),
+    ),
+    FailureRow(frozenset({404}), Disposition.DONE, "The document to delete is not there."),
+    FailureRow(
+        frozenset({403, 429}),
+        Disposition.RETRY,
+        "The index is blocked for writes, often a full disk: lift the block, the records wait.",
+        frozenset({"cluster_block_exception"}),
+    ),
+    FailureRow(
+        frozenset({429, 500, 502, 503, 504}),
+        Disposition.RETRY,
+        "The engine is overloaded or not ready: the write is repeated within the time budget.",
+    ),
+    FailureRow(
+        frozenset({401, 403}),
+        Disposition.REFUSE,
+        "The engine refuses this identity: grant the function's role write access to the index; nothing is dropped.",
+    ),
+    FailureRow(
+        frozenset({400, 405, 413}),
+        Disposition.DEAD_LETTER,
+        "The engine refuses this document: mend the mapping or the item, then replay the dead letter.",
+    ),
+)
+
+REQUEST_FAILURES: tuple[FailureRow, ...] = (
+    FailureRow(frozenset({413}), Disposition.BISECT, "The request is too large for the domain: it is cut in half."),
+    FailureRow(
+        frozenset({401, 403}),
+        Disposition.REFUSE,
+        "The engine refuses this identity: check the role and the domain's access policy; nothing is dropped.",
+    ),
+    FailureRow(
+        frozenset({408, 429, 500, 502, 503, 504}),
+        Disposition.RETRY,
+        "The engine is unreachable, overloaded or not ready: the request is repeated within the time budget.",
+    ),
+    FailureRow(
+        frozenset({400, 404, 405, 406, 411, 415}),
+        Disposition.BISECT,
+        "The engine refuses the request as a whole: it is cut in half until the refused document stands alone.",
+    ),
+)
+
+UNKNOWN_FAILURE = FailureRow(
+    frozenset(), Disposition.RETRY, "The engine answered something unknown: it is asked again."
+)
+
+
+def classify_item(status: int, error_type: str | None) -> FailureRow:
+    """The row for one item of a bulk response."""
+    return _find(ITEM_FAILURES, status, error_type)
+
+
+def classify_request(status: int, error_type: str | None = None) -> FailureRow:
+    """The row for a bulk request that was refused as a whole."""
+    return _find(REQUEST_FAILURES, status, error_type)
+
+
+def _find(rows: tuple[FailureRow, ...], status: int, error_type: str | None) -> FailureRow:
+    for row in rows:
+        if status in row.statuses and (not row.error_types or error_type in row.error_types):
+            return row
+    return UNKNOWN_FAILURE
+
+
+class EngineError(TailraceError):
+    """The engine did not answer a request with its result. `status` is its HTTP status, 503 for a broken transport."""
+
+    def __init__(self, status: int, text: str, error_type: str | None = None):
+        super().__init__(text)
+        self.status = status
+        self.error_type = error_type
+
+
+class DeadLetterStoreError(TailraceError):
+    """A dead letter could not be stored: its record counts as failed and comes again."""
+
+
+class ItemReadError(TailraceError):
+    """The table did not answer a consistent read: the record counts as failed and comes again."""

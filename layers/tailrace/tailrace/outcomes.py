@@ -1,0 +1,51 @@
+"""What became of each record, and the account that must sum.
+
+Invariant (law 1): records in = the sum over all outcomes. A breach is an exception, hence a retry: nothing is
+acknowledged without an outcome.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from tailrace.errors import TailraceError
+
+
+class Outcome(IntEnum):
+    """The end of one record. The value is the rank: of a record's several actions the lowest rank is its outcome."""
+
+    FAILED = 0
+    DEAD_LETTERED = 1
+    INDEXED = 2
+    DELETED = 3
+    STALE = 4
+    DUPLICATE = 5
+    SUPERSEDED = 6
+    FILTERED = 7
+
+
+class ConservationError(TailraceError):
+    """Records went in that have no outcome, or more outcomes came out than records went in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The conservation account of one invocation: `records_in` and how many ended in each outcome."""
+
+    records_in: int
+    counts: Mapping[Outcome, int]
+
+    def as_dict(self) -> dict[str, int]:
+        """`{"records_in": n, "indexed": n, …}` with every outcome named, for logs, metrics and people."""
+        return {"records_in": self.records_in} | {o.name.lower(): self.counts.get(o, 0) for o in Outcome}
+
+
+def balance(records_in: int, outcomes: Iterable[Outcome | None]) -> Account:
+    """Close the account over all records. Raises ConservationError when it does not sum."""
+    counts = Counter(outcomes)
+    unaccounted = counts.pop(None, 0)
+    total = sum(counts.values())
+    if unaccounted or total != records_in:
+        raise ConservationError(f"{records_in} records in, {total} outcomes, {unaccounted} records without one")
+    return Account(records_in, {outcome: n for outcome, n in counts.items() if outcome is not None})

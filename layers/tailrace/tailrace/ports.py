@@ -1,0 +1,72 @@
+"""The ports: what the pipeline asks of the world, in the fewest verbs.
+
+Invariant: the core knows these protocols alone; each has a real adapter and an in-memory twin under one contract suite.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from tailrace.records import Image
+
+
+class ItemResult(NamedTuple):
+    """The engine's answer for one bulk action: HTTP status, error type and reason (None when there was no error)."""
+
+    status: int
+    error_type: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What the index holds for an id: its external version and the sequence number its writer kept, if any."""
+
+    version: int
+    sequence_number: str | None
+
+
+class SearchEngine(Protocol):
+    """OpenSearch, as far as a writer needs it."""
+
+    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+        """Send one NDJSON body of `count` actions with require_alias; results in the order of the actions.
+
+        Raises EngineError when the request as a whole has no result, or the count of results is not `count`.
+        """
+
+    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+        """Version and sequence number per (alias, id), None where the index has no document. Raises EngineError."""
+
+    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+        """Create the first generation with its alias unless the alias exists; whether this call created it.
+
+        Safe against a concurrent creator. Raises EngineError.
+        """
+
+
+class DeadLetterStore(Protocol):
+    """Where records go that cannot be indexed."""
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store one dead letter durably. Raises DeadLetterStoreError: the record then counts as failed."""
+
+
+class ItemReader(Protocol):
+    """The table itself, asked only when the records cannot decide."""
+
+    def read(self, table: str, keys: Image) -> Image | None:
+        """The item by a consistent read, binaries as bytes or base64 text; None when there is none. Raises ItemReadError."""
+
+
+class Clock(Protocol):
+    """Time and chance, so that tests own both."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def jitter(self) -> float:
+        """A random factor in [0, 1)."""
