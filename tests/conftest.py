@@ -1,0 +1,47 @@
+"""One real engine for the whole run, and a fresh corner of it for each test."""
+
+import itertools
+import os
+
+import pytest
+import requests
+
+from tailrace.adapters.opensearch import OpenSearchEngine
+
+_corners = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def engine_url():
+    """A real OpenSearch that lives as long as the test run: its own, or the one of TAILRACE_OPENSEARCH_URL."""
+    from tailrace_local.engine import Engine
+    from tailrace_local.external_engine import ExternalEngine
+
+    given = os.environ.get("TAILRACE_OPENSEARCH_URL")
+    if given:
+        yield ExternalEngine(given).url
+        return
+    with Engine() as engine:
+        yield engine.url
+
+
+@pytest.fixture
+def opensearch(engine_url):
+    """The adapter on the real engine."""
+    with requests.Session() as session:
+        yield OpenSearchEngine(engine_url, session=session)
+
+
+@pytest.fixture
+def corner(opensearch):
+    """A prefix for index names that no other test has; what was created under it is deleted afterwards."""
+    prefix = f"t{os.getpid()}x{next(_corners)}-"
+    yield prefix
+    names = [row["index"] for row in _rows(opensearch, prefix)]
+    for name in names:
+        opensearch.request("DELETE", f"/{name}")
+
+
+def _rows(opensearch, prefix):
+    answer = requests.get(f"{opensearch.url}/_cat/indices/{prefix}*?format=json&expand_wildcards=all", timeout=10)
+    return answer.json()
