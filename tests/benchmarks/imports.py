@@ -28,7 +28,8 @@ def seconds_until_ready(folder: Path) -> float:
     }
     command = [sys.executable, "-m", "awslambdaric", "app.lambda_handler"]
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=silent, stderr=silent)
     try:
         request = api.receive(time.time() + 30)
         took = time.perf_counter() - started

@@ -3,6 +3,8 @@
 import orjson
 import pytest
 from builders import SECOND, Indexer, change_record, order, sequence_number, tables
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tailrace import delivery
 from tailrace.failures import Disposition, FailureRow
@@ -448,3 +450,22 @@ def test_trap_17_a_failed_record_without_a_position_fails_the_whole_batch():
     indexer.letters.is_down = True
 
     assert indexer.index("text").as_response() == response("")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("SNBML ") | st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(["Keys", "NewImage", "OldImage", "SequenceNumber", "StreamViewType"]), JSON, st.booleans())
+def test_law_5_whatever_a_record_holds_it_has_an_outcome_and_its_neighbour_is_indexed(field, junk, is_typed):
+    indexer = Indexer(tables=tables(**(TYPED | {"filter": {"where": {"status": ["PAID", 1]}}} if is_typed else {})))
+    odd = change_record("MODIFY", new=order("odd"), old=order("odd"), sequence=1)
+    odd["dynamodb"][field] = junk
+
+    report = indexer.index(odd, insert(new=order("fine"), sequence=2))
+
+    assert report.account.records_in == 2
+    assert list(indexer.engine.visible("orders-paid" if is_typed else "orders"))[-1] == "fine"

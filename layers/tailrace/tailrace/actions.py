@@ -136,8 +136,8 @@ class Planner:
             return self._act(record, rules, index) or Outcome.FILTERED
         except IllegalAttributeError as error:
             return Refusal("illegal_item", str(error))
-        except (TypeError, UnicodeEncodeError):  # orjson's and UTF-8's word for a lone surrogate
-            return Refusal("illegal_item", "the item holds text that is not valid Unicode")
+        except (TypeError, ValueError, AttributeError, KeyError):  # also orjson's word for a lone surrogate
+            return Refusal("illegal_item", "the record's images are no maps of attribute values in valid Unicode")
 
     def absence(self, record: ChangeRecord, action: Action) -> Action:
         """The action that removes `action`'s document: the table's item belongs elsewhere, or nowhere."""

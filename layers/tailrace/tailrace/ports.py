@@ -49,14 +49,14 @@ class DeadLetterStore(Protocol):
     """Where records go that cannot be indexed."""
 
     def put(self, key: str, body: bytes) -> None:
-        """Store one dead letter durably. Raises DeadLetterStoreError: the record then counts as failed."""
+        """Store one dead letter durably. Raises DeadLetterStoreError; the record then counts as failed."""
 
 
 class ItemReader(Protocol):
     """The table itself, asked only when the records cannot decide."""
 
     def read(self, table: str, keys: Image) -> Image | None:
-        """The item by a consistent read, binaries as bytes or base64 text; None when there is none. Raises ItemReadError."""
+        """The item by a consistent read, binaries as bytes or base64 text, or None. Raises ItemReadError."""
 
 
 class Clock(Protocol):
