@@ -1,0 +1,38 @@
+"""Asking a server whether it is there.
+
+Invariant: a loopback server is asked directly, whatever proxy the environment names.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+POLL_INTERVAL_SECONDS = 0.05
+PROBE_TIMEOUT_SECONDS = 5.0
+
+
+def get_json(port: int, path: str) -> Any | None:
+    """The JSON answer of `http://127.0.0.1:<port><path>`; None where there is none, or its status is not 200."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return json.load(response) if response.status == 200 else None
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def wait_until(is_so: Callable[[], bool], timeout_seconds: float) -> bool:
+    """Asks again and again, 20 times a second, until `is_so()`; False where the timeout came first."""
+    deadline = time.monotonic() + timeout_seconds
+    while not is_so():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_INTERVAL_SECONDS)
+    return True
