@@ -1,6 +1,6 @@
 """Checks on a configuration document: small parts that name the path of a mistake and say what belongs there.
 
-Invariant: a check yields one sentence per mistake, `path: what is wrong`, and never raises, whatever the document holds.
+Invariant: a check yields one sentence per mistake, `path: what is wrong`, and never raises, whatever it is given.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The one exception tree: whatever Tailrace raises on purpose descends from `TailraceError`.
 
-Invariant: a `UserError` is one sentence that says what is wrong, where, and what to do; nothing else is ever shown to a person.
+Invariant: a `UserError` is one sentence that says what is wrong, where, and what to do: all that a person is shown.
 """
 
 from __future__ import annotations

@@ -17,66 +17,21 @@ NUMBER_FORMATS = ("double", "float", "long", "integer", "short", "byte", "unsign
 DEFAULT_NUMBER_FORMAT = "double"
 DEFAULT_DATE_FORMAT = "strict_date_optional_time"  # not the engine's: that would read epoch seconds as days of 1970
 
-# OpenSearch: server/…/common/time/DateFormatters.java; each of those in the second line also as `strict_…`.
-_DATE_NAMES = frozenset(
-    [
-        "iso8601",
-        "rfc3339_lenient",
-        "epoch_millis",
-        "epoch_second",
-        "epoch_micros",
-        "date_optional_time",
-        "strict_date_optional_time",
-        "strict_date_optional_time_nanos",
-        "basic_date",
-        "basic_date_time",
-        "basic_date_time_no_millis",
-        "basic_ordinal_date",
-        "basic_ordinal_date_time",
-        "basic_ordinal_date_time_no_millis",
-        "basic_time",
-        "basic_time_no_millis",
-        "basic_t_time",
-        "basic_t_time_no_millis",
-    ]
+# OpenSearch: server/…/common/time/DateFormatters.java; each of the second list also as `strict_…`.
+_NAMES = """
+iso8601 rfc3339_lenient epoch_millis epoch_second epoch_micros date_optional_time strict_date_optional_time
+strict_date_optional_time_nanos basic_date basic_date_time basic_date_time_no_millis basic_ordinal_date
+basic_ordinal_date_time basic_ordinal_date_time_no_millis basic_time basic_time_no_millis basic_t_time
+basic_t_time_no_millis"""
+_NAMES_WITH_STRICT = """
+basic_week_date basic_week_date_time basic_week_date_time_no_millis date date_hour date_hour_minute
+date_hour_minute_second date_hour_minute_second_fraction date_hour_minute_second_millis date_time date_time_no_millis
+hour hour_minute hour_minute_second hour_minute_second_fraction hour_minute_second_millis ordinal_date
+ordinal_date_time ordinal_date_time_no_millis time time_no_millis t_time t_time_no_millis week_date week_date_time
+week_date_time_no_millis weekyear weekyear_week weekyear_week_day year year_month year_month_day"""
+DATE_NAMES = frozenset(
+    [*_NAMES.split(), *_NAMES_WITH_STRICT.split(), *(f"strict_{name}" for name in _NAMES_WITH_STRICT.split())]
 )
-_STRICT_TOO = frozenset(
-    [
-        "basic_week_date",
-        "basic_week_date_time",
-        "basic_week_date_time_no_millis",
-        "date",
-        "date_hour",
-        "date_hour_minute",
-        "date_hour_minute_second",
-        "date_hour_minute_second_fraction",
-        "date_hour_minute_second_millis",
-        "date_time",
-        "date_time_no_millis",
-        "hour",
-        "hour_minute",
-        "hour_minute_second",
-        "hour_minute_second_fraction",
-        "hour_minute_second_millis",
-        "ordinal_date",
-        "ordinal_date_time",
-        "ordinal_date_time_no_millis",
-        "time",
-        "time_no_millis",
-        "t_time",
-        "t_time_no_millis",
-        "week_date",
-        "week_date_time",
-        "week_date_time_no_millis",
-        "weekyear",
-        "weekyear_week",
-        "weekyear_week_day",
-        "year",
-        "year_month",
-        "year_month_day",
-    ]
-)
-DATE_NAMES = _DATE_NAMES | _STRICT_TOO | {f"strict_{name}" for name in _STRICT_TOO}
 _quoted = re.compile(r"'[^']*'")
 _is_name = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+|[a-z]{5,}[0-9]*").fullmatch
 _no_pattern_letter = re.compile(r"[A-Za-z](?<![GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp])")  # java.time.DateTimeFormatter
@@ -84,7 +39,7 @@ _no_pattern_letter = re.compile(r"[A-Za-z](?<![GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOX
 
 def _date_format(value: object, path: str) -> Iterator[str]:
     if not isinstance(value, str) or not all(value.split("||")):
-        yield f"{path}: must be date formats joined by ||, such as strict_date_optional_time||epoch_second, not {show(value)}"
+        yield f"{path}: must be date formats joined by ||, such as date_optional_time||epoch_second, not {show(value)}"
         return
     for part in value.split("||"):
         if part not in DATE_NAMES and (_is_name(part) or _no_pattern_letter.search(_quoted.sub("", part))):

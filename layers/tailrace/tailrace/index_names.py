@@ -49,6 +49,7 @@ class Claim:
     is_open: bool
 
 
+@lru_cache(maxsize=4096)
 def claim(pattern: str, prefix: str, table: str) -> Claim:
     """What the index pattern of one table claims."""
     head, mark, tail = fill_pattern(pattern, prefix, table).partition("{type}")

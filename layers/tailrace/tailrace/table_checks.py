@@ -40,7 +40,7 @@ def _source(value: object, path: str) -> Iterator[str]:
 
 def _key(value: object, path: str) -> Iterator[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        yield f"{path}: must be a list of attribute names, partition key first, such as [customer_id], not {show(value)}"
+        yield f"{path}: must be a list of attribute names, partition key first, such as [id], not {show(value)}"
     elif not 1 <= len(value) <= 2:
         yield f"{path}: must name one attribute, or two with the sort key last, not {len(value)}"
     elif len(set(value)) < len(value):
@@ -58,7 +58,7 @@ def _index(value: object, path: str) -> Iterator[str]:
         elif found.count(placeholder) > 1:
             yield f"{path}: {placeholder} stands in it twice"
     if not re.fullmatch(r"[a-z0-9._-]*", _placeholder.sub("", value)):
-        yield f"{path}: may hold lower-case letters, digits, dots, dashes, underscores and placeholders, not {show(value)}"
+        yield f"{path}: may hold a-z, 0-9, dots, dashes, underscores and placeholders, not {show(value)}"
 
 
 def _where(value: object, path: str) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _where(value: object, path: str) -> Iterator[str]:
         if not isinstance(name, str) or not name:
             yield f"{path}.{name}: an attribute's name must be text; put it in quotes"
         elif not isinstance(allowed, list) or not allowed:
-            yield f"{path}.{name}: must be a list of the values that are let in, such as [PAID, NEW], not {show(allowed)}"
+            yield f"{path}.{name}: must be a list of values to let in, such as [PAID, NEW], not {show(allowed)}"
         else:
             for number, one in enumerate(allowed):
                 yield from _where_value(one, f"{path}.{name}[{number}]")
@@ -88,7 +88,7 @@ def _where_value(value: object, path: str) -> Iterator[str]:
 
 def _fields(value: object, path: str) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield f"{path}: must be a mapping from attribute to declaration such as {{total: {{type: number}}}}, not {show(value)}"
+        yield f"{path}: must be a mapping such as {{total: {{type: number}}}}, not {show(value)}"
         return
     for name, declared in value.items():
         yield from _field(declared, f"{path}.{name}")
@@ -172,7 +172,7 @@ def _redactions(table: Mapping[str, object], path: str) -> Iterator[str]:
         yield f"{path}.key: missing; it is needed beside redact, to be sure that no key attribute is redacted"
     for name in redacted:
         if isinstance(key, list) and name in key:
-            yield f"{path}.fields.{name}.redact: a key attribute cannot be redacted, since the document's id is made of it"
+            yield f"{path}.fields.{name}.redact: a key attribute cannot be redacted, since it makes the document's id"
         elif name == table.get("type_attribute"):
             yield f"{path}.fields.{name}.redact: the type attribute cannot be redacted, since it names the index"
         elif "." in name:
@@ -194,7 +194,7 @@ def _tables(value: object, path: str) -> Iterator[str]:
 
 _OPTION_KEYS = tuple(dict.fromkeys(key for kind in FIELD_KINDS.values() for key in kind.options))
 _FIELD_KEYS = ("type", *_OPTION_KEYS, "redact")
-_PREFIX = text(r"(?:[a-z0-9][a-z0-9._-]{0,99})?", "at most 100 lower-case letters, digits, dots, dashes, underscores")
+_PREFIX = text(r"(?:[a-z0-9][a-z0-9._-]{0,99})?", "at most 100 of a-z, 0-9, dots, dashes and underscores")
 _SHARED_KEYS: Mapping[str, Check] = {
     "source": _source,
     "deletes": choice("soft", "hard"),

@@ -149,7 +149,10 @@ def compile_tables(document: object) -> dict[str, Any]:
 
 
 def logical_name(table: str) -> str:
-    """The table's name as CloudFormation can take it in a logical id: letters and digits, each part capitalised (`Table` where it has none)."""
+    """The table's name as a part of a CloudFormation logical id: letters and digits, each word capitalised.
+
+    `Table` for a name of dots, dashes and underscores alone.
+    """
     parts = re.findall(r"[A-Za-z0-9]+", table)
     return "".join(part[0].upper() + part[1:] for part in parts) or "Table"
 
@@ -242,7 +245,9 @@ def _conflict(one: TableSpec, other: TableSpec) -> str | None:
 
 
 def _shared_logical_names(specs: Mapping[str, TableSpec]) -> Iterator[str]:
-    streams = [name for name, spec in specs.items() if spec.source == "streams"]
-    for first, second in combinations(streams, 2):
-        if logical_name(first) == logical_name(second):
-            yield f"tables.{second}: has the same name as tables.{first} in template.yaml, {logical_name(first)}StreamArn"
+    known: dict[str, str] = {}
+    for name in (name for name, spec in specs.items() if spec.source == "streams"):
+        parameter = f"{logical_name(name)}StreamArn"
+        first = known.setdefault(parameter, name)
+        if first != name:
+            yield f"tables.{name}: has the same parameter in template.yaml as tables.{first}, {parameter}"

@@ -7,10 +7,9 @@ first needs it, since it costs more than all else of a cold start.
 from collections.abc import Callable
 from typing import Any
 
-import requests
-
 from tailrace.adapters.clock import SystemClock
 from tailrace.adapters.opensearch import OpenSearchEngine
+from tailrace.adapters.signing import build_auth
 from tailrace.adapters.tables_file import read_tables
 from tailrace.delivery import DeliveryPolicy
 from tailrace.pipeline import Pipeline
@@ -22,26 +21,12 @@ def build_pipeline(settings: Settings) -> Pipeline:
     """The indexer's pipeline for an environment. Raises UserError for tables that cannot be read."""
     return Pipeline(
         tables=read_tables(settings.tables_path),
-        engine=OpenSearchEngine(settings.opensearch_url, auth=_auth(settings)),
+        engine=OpenSearchEngine(settings.opensearch_url, auth=build_auth(settings.opensearch_service, settings.region)),
         dead_letters=_LateDeadLetters(settings),
         items=_LateItems(settings),
         clock=SystemClock(),
         policy=DeliveryPolicy(max_bulk_bytes=settings.max_bulk_bytes),
     )
-
-
-def _auth(settings: Settings) -> requests.auth.AuthBase | None:
-    """SigV4 with the function's own, refreshable credentials; None for an engine that asks for none."""
-    if settings.opensearch_service == "none":
-        return None
-    import boto3
-    from requests_aws4auth import AWS4Auth
-
-    credentials = boto3.Session().get_credentials()
-    auth: requests.auth.AuthBase = AWS4Auth(
-        region=settings.region, service=settings.opensearch_service, refreshable_credentials=credentials
-    )
-    return auth
 
 
 class _Late:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tailrace.adapters.opensearch import OpenSearchEngine
+from tailrace.adapters.signing import build_auth
 from tailrace.errors import UserError
 from tailrace.failures import EngineError
 
@@ -28,28 +29,10 @@ def open_engine(url: str, service: str, region: str | None = None) -> Iterator[O
         raise UserError("the URL of OpenSearch must begin with http:// or https:// and name a host")
     with requests.Session() as session:
         try:
-            yield OpenSearchEngine(url, auth=_build_auth(service, region), session=session)
+            yield OpenSearchEngine(url, auth=build_auth(service, region), session=session)
         except EngineError as error:
             if error.status == 503 and error.error_type is None:
                 raise UserError(f"OpenSearch at {shown} does not answer; is it up, and is the URL right?") from error
             if error.status in (401, 403):
                 raise UserError(f"OpenSearch at {shown} refuses this identity (status {error.status})") from error
             raise
-
-
-def _build_auth(service: str, region: str | None) -> requests.auth.AuthBase | None:
-    if service == "none":
-        return None
-    import boto3
-    from requests_aws4auth import AWS4Auth
-
-    session = boto3.Session(region_name=region)
-    credentials = session.get_credentials()
-    if credentials is None or session.region_name is None:
-        raise UserError(
-            f"signing for {service} needs AWS credentials and a region; for none, set OPENSEARCH_SERVICE=none"
-        )
-    auth: requests.auth.AuthBase = AWS4Auth(
-        region=session.region_name, service=service, refreshable_credentials=credentials
-    )
-    return auth

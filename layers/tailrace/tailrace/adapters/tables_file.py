@@ -1,6 +1,6 @@
 """The tables file: tables.yaml on a developer's machine, its compiled JSON in Lambda.
 
-Invariant: whatever is wrong with the file ends as one UserError that names the file, and the line where the parser knows it.
+Invariant: whatever is wrong with the file ends as one UserError that names the file, and its line if known.
 """
 
 import re
@@ -83,12 +83,11 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):
         """YAML 1.2's core schema, and no key twice."""
 
-        yaml_implicit_resolvers: dict[str, Any] = {}
-
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
             _refuse_twice(node, self)
             return super().construct_mapping(node, deep)
 
+    Loader.yaml_implicit_resolvers = {}
     for kind, pattern, first in _CORE_SCHEMA:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(rf"(?:{pattern})\Z"), first)
     return Loader
