@@ -1,18 +1,22 @@
 """Dead letters: the complete record, why it could not be indexed, and where it came from.
 
-Invariant: a dead letter holds all that a replay needs, byte for byte; the same record always gets the same key, so
-that a redelivered batch overwrites its dead letters instead of multiplying them.
+Invariant: a dead letter holds all that a replay needs; the same change record always gets the same key, so that a
+redelivered batch overwrites its dead letters instead of multiplying them. (One that cannot be read has no time of its
+own and gets the day of its failure.)
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tailrace.records import ChangeRecord, Undecodable
+from tailrace.records import NANOSECONDS, ChangeRecord, Undecodable
 
 FORMAT = 1
+_LAST_SECOND = 253_402_300_799  # the end of the year 9999
+_table_in_arn = re.compile(r"arn:[^:]+:dynamodb:[^:]*:[^:]*:table/([a-zA-Z0-9_.-]{3,255})/stream/[^/]+").fullmatch
 
 
 def dead_letter(
@@ -42,9 +46,10 @@ def dead_letter(
     }
 
 
-def dead_letter_key(letter: Mapping[str, Any], now: float) -> str:
-    """`dead-letters/<table>/<yyyy>/<mm>/<dd>/<id>.json` in the bucket."""
-    day = datetime.fromtimestamp(now, UTC).strftime("%Y/%m/%d")
+def dead_letter_key(record: ChangeRecord | Undecodable, letter: Mapping[str, Any], now: float) -> str:
+    """`dead-letters/<table>/<yyyy>/<mm>/<dd>/<id>.json` in the bucket, by the day of the change."""
+    seconds = record.instant_ns / NANOSECONDS if isinstance(record, ChangeRecord) else now
+    day = datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y/%m/%d")
     return f"dead-letters/{letter['table']}/{day}/{letter['id']}.json"
 
 
@@ -60,5 +65,6 @@ def _identify(arn: str | None, position: str | None, wire: Any) -> str:
 
 
 def _table_of(arn: Any) -> str:
-    parts = arn.split("/") if isinstance(arn, str) else []
-    return parts[1] if len(parts) > 1 and parts[1] else "unknown"
+    """The table that an unreadable record names, if that is a table's name; it becomes part of a key."""
+    found = _table_in_arn(arn) if isinstance(arn, str) else None
+    return found[1] if found else "unknown"

@@ -11,6 +11,7 @@ from tailrace.errors import TailraceError
 from tailrace.records import ChangeRecord, Undecodable
 from tailrace.versions import version_of_seconds
 
+MAX_SEQUENCE_NUMBER_DIGITS = 40  # API reference: 21 to 40 digits
 _OPERATIONS = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 _TTL_PRINCIPAL = "dynamodb.amazonaws.com"  # semantics 1.1: userIdentity of a TTL delete, in the origin Region alone
 
@@ -41,14 +42,14 @@ def _decode_records(wires: list[Any]) -> Iterator[ChangeRecord | Undecodable]:
                 arn = wire["eventSourceARN"]
                 table = table_of_stream(arn)
             yield _decode_streams_record(wire, table, arn)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             yield _refuse(wire, "undecodable", f"the record lacks or misspells {_describe(error)}")
 
 
 def _decode_streams_record(wire: Mapping[str, Any], table: str, arn: str) -> ChangeRecord:
     change = wire["dynamodb"]
     sequence_number = change["SequenceNumber"]
-    if not sequence_number.isdecimal():
+    if not (sequence_number.isdecimal() and len(sequence_number) <= MAX_SEQUENCE_NUMBER_DIGITS):
         raise ValueError("SequenceNumber")
     return ChangeRecord(
         table,

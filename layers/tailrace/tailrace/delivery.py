@@ -14,9 +14,14 @@ from tailrace.bulk import MAX_BULK_ACTIONS, halve, pack
 from tailrace.failures import Disposition, EngineError, classify_item, classify_request
 from tailrace.outcomes import Outcome
 from tailrace.ports import Clock, ItemResult, SearchEngine, StoredDocument
+from tailrace.records import NANOSECONDS
 from tailrace.versions import Verdict, compare_sequence_numbers
 
 DEFAULT_MAX_BULK_BYTES = 5 * 1024 * 1024  # AWS: 3-5 MiB per bulk request; small domains refuse over 10 MiB
+
+
+MAX_SETTLINGS_IN_A_ROW = 5
+_NOT_TRIED = EngineError(0, "not tried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +62,15 @@ class Delivery:
     counts: Counter[str] = field(default_factory=Counter)
     _endings: list[Ending] = field(default_factory=list)
     _ensured: set[str] = field(default_factory=set)
-    _reread: set[tuple[str, str]] = field(default_factory=set)
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _settlings: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, actions: Iterable[Action]) -> list[Ending]:
         """Every action's ending, in no order. Nothing is raised for what the engine does."""
         pending, pause = list(actions), self.policy.first_backoff_seconds
-        self._ensure_before_deletes(pending)
         while pending:
-            waiting = self._send_all(pending)
+            ready, waiting = self._hold_unsafe_deletes(pending)
+            waiting += self._send_all(ready)
             if not waiting:
                 break
             if self.clock.now() + pause >= self.deadline:
@@ -116,7 +121,7 @@ class Delivery:
             if result.status == 201 or result.status == 200:
                 self._endings.append(Ending(action, action.done))
                 continue
-            row = classify_item(result.status, result.error_type)
+            row = classify_item(result.status, result.error_type, action.source is None)
             if row.disposition is Disposition.SETTLE:
                 conflicts.append(action)
             elif row.disposition is Disposition.ENSURE:
@@ -140,13 +145,19 @@ class Delivery:
         if not conflicts:
             return []
         self.counts["settle_reads"] += len(conflicts)
+        self._settlings.update((action.alias, action.id) for action in conflicts)
         try:
             stored = self.engine.read_stored([(action.alias, action.id) for action in conflicts])
-        except EngineError:
-            self._count_attempts(conflicts)
-            return list(conflicts)
+        except EngineError as error:
+            return self._wait_or_refuse(conflicts, error)
         again = [self._decide(action, found) for action, found in zip(conflicts, stored, strict=True)]
-        return self._send_all([action for action in again if action is not None])
+        newer = [action for action in again if action is not None]
+        crossed = [action for action in newer if self._has_crossed_too_often(action)]
+        return crossed + self._send_all([action for action in newer if not self._has_crossed_too_often(action)])
+
+    def _has_crossed_too_often(self, action: Action) -> bool:
+        """Others keep writing the document: after some rounds in a row the next one waits a little."""
+        return self._settlings[action.alias, action.id] % MAX_SETTLINGS_IN_A_ROW == 0
 
     def _decide(self, action: Action, stored: StoredDocument | None) -> Action | None:
         verdict = compare_sequence_numbers(action.sequence_number, stored.sequence_number if stored else None)
@@ -154,45 +165,68 @@ class Delivery:
             outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.DUPLICATE
             self._endings.append(Ending(action, outcome))
             return None
-        above = stored.version + 1 if stored else action.version + 1
+        # Where no document is left, a physical delete of unknown version refused the write. It was made of a change
+        # that lies in the past, so this instant is above it.
+        above = stored.version + 1 if stored else max(action.version + 1, int(self.clock.now() * NANOSECONDS))
         if verdict is Verdict.NEWER:
             return action._replace(version=above)
         return self._decide_by_table(action, above)
 
     def _decide_by_table(self, action: Action, above: int) -> Action | None:
-        document = (action.alias, action.id)
-        if document in self._reread:
-            return action._replace(version=above)
-        self._reread.add(document)
+        """What the table says, written above what the index holds."""
         reread = self.reread(action, above)
         if reread is None:
             self._end_all([action], Outcome.FAILED, "undecided", "the table could not be read to settle a conflict")
+        elif reread.source is None:
+            self._endings.append(Ending(action, Outcome.STALE))  # neither the table nor the index has it
+            return None
         return reread
 
     def _ensure(self, missing: Sequence[Action]) -> list[Action]:
         """Create each missing index once per invocation; what still misses its alias after that waits."""
         fresh = {action.alias: action for action in missing if action.alias not in self._ensured}
-        created = {alias for alias, action in fresh.items() if self._ensure_one(action)}
-        waiting = [action for action in missing if action.alias not in created]
+        failures = {alias: self._ensure_one(action) for alias, action in fresh.items()}
+        waiting = [action for action in missing if action.alias not in failures]
         self._count_attempts(waiting)
-        ready = [action for action in missing if action.alias in created]
-        return waiting + self._send_all(ready)
+        for alias, error in failures.items():
+            if error is not None:
+                waiting += self._wait_or_refuse([a for a in missing if a.alias == alias], error)
+        return waiting + self._send_all([a for a in missing if failures.get(a.alias, _NOT_TRIED) is None])
 
-    def _ensure_one(self, action: Action) -> bool:
-        """Whether the alias is there now. A failure is not remembered: the next round tries again."""
+    def _ensure_one(self, action: Action) -> EngineError | None:
+        """Why the alias is not there now. A failure is not remembered: the next round tries again."""
         try:
             created = self.engine.ensure_index(action.alias, self.index_request(action.alias, action))
-        except EngineError:
-            return False
+        except EngineError as error:
+            return error
         self._ensured.add(action.alias)
         self.counts["indices_created"] += created
-        return True
+        return None
 
-    def _ensure_before_deletes(self, actions: Sequence[Action]) -> None:
-        """A versioned delete on a missing alias would create an index of that name (trap 6): the alias comes first."""
+    def _hold_unsafe_deletes(self, actions: Sequence[Action]) -> tuple[list[Action], list[Action]]:
+        """What may be sent, and what waits: a versioned delete on a missing alias would create an index of that name
+        (trap 6), so its alias comes first.
+        """
+        ready, waiting = [], []
         for action in actions:
-            if action.source is None and action.alias not in self._ensured:
-                self._ensure_one(action)
+            if (
+                action.source is not None
+                or action.alias in self._ensured
+                or (error := self._ensure_one(action)) is None
+            ):
+                ready.append(action)
+            else:
+                waiting += self._wait_or_refuse([action], error)
+        return ready, waiting
+
+    def _wait_or_refuse(self, actions: Sequence[Action], error: EngineError) -> list[Action]:
+        """For a request that carries no document: a refused identity fails at once, all else waits its turn."""
+        row = classify_request(error.status, error.error_type)
+        if row.disposition is Disposition.REFUSE:
+            self._end_all(actions, Outcome.FAILED, f"http_{error.status}", row.sentence)
+            return []
+        self._count_attempts(actions)
+        return list(actions)
 
     def _count_attempts(self, actions: Iterable[Action]) -> None:
         self._attempts.update((action.alias, action.id) for action in actions)

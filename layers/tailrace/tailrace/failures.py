@@ -32,6 +32,8 @@ class FailureRow:
     error_types: frozenset[str] = frozenset()
 
 
+NO_ERROR = "no error"  # semantics 5.1: a delete that finds nothing is 404 without an error object
+
 ITEM_FAILURES: tuple[FailureRow, ...] = (
     FailureRow(frozenset({200, 201}), Disposition.DONE, "The engine has the document."),
     FailureRow(
@@ -43,7 +45,7 @@ ITEM_FAILURES: tuple[FailureRow, ...] = (
         "The alias is missing: the index is created once and the write repeated.",
         frozenset({"index_not_found_exception"}),
     ),
-    FailureRow(frozenset({404}), Disposition.DONE, "The document to delete is not there."),
+    FailureRow(frozenset({404}), Disposition.DONE, "The document to delete is not there.", frozenset({NO_ERROR})),
     FailureRow(
         frozenset({403, 429}),
         Disposition.RETRY,
@@ -75,12 +77,17 @@ REQUEST_FAILURES: tuple[FailureRow, ...] = (
         "The engine refuses this identity: check the role and the domain's access policy; nothing is dropped.",
     ),
     FailureRow(
+        frozenset({404, 405, 406, 411, 415}),
+        Disposition.REFUSE,
+        "What answers is no bulk endpoint of OpenSearch: check OPENSEARCH_URL; nothing is dropped.",
+    ),
+    FailureRow(
         frozenset({408, 429, 500, 502, 503, 504}),
         Disposition.RETRY,
         "The engine is unreachable, overloaded or not ready: the request is repeated within the time budget.",
     ),
     FailureRow(
-        frozenset({400, 404, 405, 406, 411, 415}),
+        frozenset({400}),
         Disposition.BISECT,
         "The engine refuses the request as a whole: it is cut in half until the refused document stands alone.",
     ),
@@ -91,9 +98,10 @@ UNKNOWN_FAILURE = FailureRow(
 )
 
 
-def classify_item(status: int, error_type: str | None) -> FailureRow:
-    """The row for one item of a bulk response."""
-    return _find(ITEM_FAILURES, status, error_type)
+def classify_item(status: int, error_type: str | None, is_delete: bool = False) -> FailureRow:
+    """The row for one item of a bulk response. Only a delete may be done by finding nothing."""
+    no_error = NO_ERROR if is_delete else None
+    return _find(ITEM_FAILURES, status, error_type or no_error)
 
 
 def classify_request(status: int, error_type: str | None = None) -> FailureRow:

@@ -37,6 +37,7 @@ class BatchReport:
 
     account: Account
     first_unsettled: str | None
+    positions: tuple[str | None, str | None]
     problems: tuple[Problem, ...]
     counts: Mapping[str, int]
     newest_instant_ns: int
@@ -132,9 +133,12 @@ class _Batch:
 
     def _replan(self, index: int, record: ChangeRecord, item: Image | None) -> list[Action]:
         """The record as the table tells it now."""
-        now = (
-            record._replace(new_image=item) if item is not None else record._replace(operation="remove", new_image=None)
-        )
+        if item is None:
+            now = record._replace(operation="remove", new_image=None)
+        elif record.operation == "remove":
+            now = record._replace(operation="modify", new_image=item)
+        else:
+            now = record._replace(new_image=item)
         actions = self._planner.plan(now, index)
         return actions if isinstance(actions, list) else self._resolve(index, now, actions)
 
@@ -179,7 +183,7 @@ class _Batch:
             now = self._pipeline.clock.now()
             letter = dead_letter(self._records[index], reason, detail, attempts, now)
             try:
-                self._pipeline.dead_letters.put(dead_letter_key(letter, now), encode(letter))
+                self._pipeline.dead_letters.put(dead_letter_key(self._records[index], letter, now), encode(letter))
             except DeadLetterStoreError:
                 self._outcomes[index] = Outcome.FAILED
                 self._problems[index] = ("dead_letter_store", "the dead letter could not be stored")
@@ -191,6 +195,7 @@ class _Batch:
         return BatchReport(
             account=account,
             first_unsettled=_lowest(position for position in failed if position is not None),
+            positions=(self._records[0].position, self._records[-1].position) if self._records else (None, None),
             problems=tuple(self._problem(index) for index in sorted(self._problems)),
             counts=dict(counts),
             newest_instant_ns=max((record.instant_ns for record in changes), default=0),

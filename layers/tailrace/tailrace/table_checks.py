@@ -7,6 +7,7 @@ can show (two tables, one index) is checked in `tables`.
 import re
 from collections.abc import Iterator, Mapping
 
+from tailrace.attributes import IllegalAttributeError, canonical_number
 from tailrace.checks import Check, boolean, choice, hint, join_or, list_of_words, mapping, show, text, whole_number
 from tailrace.field_kinds import FIELD_KINDS
 
@@ -14,7 +15,6 @@ RESERVED_FIELD = "ddb"
 PLACEHOLDERS = ("{prefix}", "{table}", "{type}")
 MAX_DEPTH = 32  # DynamoDB quota: nested attributes up to 32 levels deep
 is_table_name = re.compile(r"[a-zA-Z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
-_is_number = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 _placeholder = re.compile(r"\{[^{}]*\}|[{}]")
 _EXACT_FLOAT_DIGITS = 15  # as many decimal digits as every double gives back
 
@@ -77,13 +77,23 @@ def _where(value: object, path: str) -> Iterator[str]:
 
 def _where_value(value: object, path: str) -> Iterator[str]:
     if isinstance(value, Mapping):
-        if set(value) != {"N"} or not isinstance(value["N"], str) or not _is_number(value["N"]):
+        if set(value) != {"N"} or not isinstance(value["N"], str) or not _is_legal_number(value["N"]):
             yield f'{path}: must be text, a number, true, false, null or a number in text such as {{N: "12.50"}}'
     elif isinstance(value, float):
         if len(repr(value).replace("-", "").replace(".", "").partition("e")[0].strip("0")) > _EXACT_FLOAT_DIGITS:
             yield f'{path}: has more digits than a parser keeps; write it as text, such as {{N: "12.50"}}'
+    elif isinstance(value, int) and not _is_legal_number(str(int(value))):
+        yield f"{path}: must be a number that DynamoDB can hold, with at most 38 digits"
     elif value is not None and not isinstance(value, (str, int)):
         yield f"{path}: must be text, a number, true, false or null, not {show(value)}"
+
+
+def _is_legal_number(text: str) -> bool:
+    try:
+        canonical_number(text)
+    except IllegalAttributeError:
+        return False
+    return True
 
 
 def _fields(value: object, path: str) -> Iterator[str]:

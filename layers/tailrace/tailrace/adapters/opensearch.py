@@ -6,7 +6,7 @@ answer is either a result per action or an EngineError. Error texts carry no ite
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 import requests
@@ -20,6 +20,7 @@ READ_TIMEOUT_SECONDS = 30.0
 _BULK_PATH = "/_bulk?require_alias=true&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _JSON = {"Content-Type": "application/json"}
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _DONE = {200: ItemResult(200), 201: ItemResult(201)}
 
 
@@ -35,6 +36,8 @@ class OpenSearchEngine:
         self.url = url.rstrip("/")
         self._session = session or requests.Session()
         self._session.auth = auth or _no_auth
+        if urlsplit(self.url).hostname in _LOOPBACK:
+            self._session.trust_env = False  # a proxy of the environment cannot reach this machine's loopback
 
     def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
@@ -68,8 +71,11 @@ class OpenSearchEngine:
         return True
 
     def has_alias(self, alias: str) -> bool:
-        """Whether an alias of this name exists."""
-        return self._send("HEAD", f"/_alias/{quote(alias, safe='')}", None, _JSON).status_code == 200
+        """Whether an alias of this name exists. Raises EngineError for any answer but yes and no."""
+        response = self._send("HEAD", f"/_alias/{quote(alias, safe='')}", None, _JSON)
+        if response.status_code not in (200, 404):
+            raise _engine_error(response, may_quote=False)
+        return response.status_code == 200
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One JSON request that carries no item, hence may quote the engine's reason; the answer's JSON.
