@@ -80,6 +80,7 @@ def without(record, *path):
         (without(change_record(), "eventSourceARN"), "undecodable"),
         (change_record(eventSourceARN="arn:aws:sqs:us-east-1:1:queue"), "undecodable"),
         (change_record(eventName="TRUNCATE"), "undecodable"),
+        (change_record(second=float("inf")), "undecodable"),
         (change_record(dynamodb="text"), "undecodable"),
         ("text", "undecodable"),
         (None, "undecodable"),
