@@ -3,7 +3,6 @@
 Invariant: exit 0 done, 1 differences or failures found, 2 the user's mistake, 130 interrupted; a traceback means a bug.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
@@ -74,11 +73,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else 0
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run())
 
 
 def _fail(sentence: str, status: int) -> int:
