@@ -473,7 +473,7 @@ def test_what_ends_a_command_is_one_line(project, capsys, monkeypatch, raised, s
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path):
     shutil.copy(ROOT / "tables.yaml", tmp_path)
-    program = "from tailrace_cli.main import main; main()"
+    program = "from tailrace_cli.entry import main; main()"
     command = [sys.executable, "-c", program, "tables", "check"]
     path = ":".join(str(ROOT / folder) for folder in ("layers/tailrace", "cli", "local"))
 
