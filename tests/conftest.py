@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 
 import pytest
 import requests
@@ -9,6 +10,11 @@ import requests
 from tailrace.adapters.opensearch import OpenSearchEngine
 
 _corners = itertools.count(1)
+
+
+def pytest_configure():
+    """A run in the background inherits an ignored Ctrl-C and would hand it on to every command under test."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
