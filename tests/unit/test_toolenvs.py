@@ -1,6 +1,7 @@
 """Tool environments: made once, from pinned and hashed files, and what is said where that fails."""
 
 import hashlib
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -20,22 +21,28 @@ from tailrace_local.toolenvs import (
 )
 
 CLOSED_INDEX = "http://127.0.0.1:9/simple"
-RECORD = "tinytool/__init__.py,,\ntinytool-1.0.dist-info/METADATA,,\ntinytool-1.0.dist-info/WHEEL,,\n"
+
+
+def write_wheel(folder, name, version):
+    """A package `name` whose module knows one word; returns its line in a requirement file."""
+    files = {
+        f"{name}/__init__.py": "WORD = 'made'\n",
+        f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}-{version}.dist-info/RECORD": "",
+    }
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text or "".join(f"{each},,\n" for each in files))
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
 
 @pytest.fixture
 def wheels(tmp_path):
-    """A registry in a folder, with the one package `tinytool`."""
+    """A registry in a folder."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    with zipfile.ZipFile(folder / "tinytool-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tinytool/__init__.py", "WORD = 'made'\n")
-        wheel.writestr("tinytool-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinytool\nVersion: 1.0\n")
-        wheel.writestr(
-            "tinytool-1.0.dist-info/WHEEL",
-            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        wheel.writestr("tinytool-1.0.dist-info/RECORD", RECORD + "tinytool-1.0.dist-info/RECORD,,\n")
     return folder
 
 
@@ -44,8 +51,7 @@ def requirements(tmp_path, wheels):
     """A requirement file that pins `tinytool` and its digest."""
     folder = tmp_path / "requirements"
     folder.mkdir()
-    digest = hashlib.sha256((wheels / "tinytool-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    (folder / "tiny.txt").write_text(f"tinytool==1.0 --hash=sha256:{digest}\n")
+    (folder / "tiny.txt").write_text(write_wheel(wheels, "tinytool", "1.0"))
     return folder
 
 
@@ -66,6 +72,15 @@ def test_an_environment_holds_what_its_file_pins(requirements, wheels, tmp_path)
     said = subprocess.run([made / "bin/python", "-c", "import tinytool; print(tinytool.WORD)"], capture_output=True)
     assert said.stdout == b"made\n"
     assert made.parent == tmp_path / "home" / "tools" / "tiny"
+
+
+def test_a_package_that_the_installing_interpreter_has_itself_is_installed_all_the_same(requirements, wheels, tmp_path):
+    (requirements / "tiny.txt").write_text(write_wheel(wheels, "pluggy", importlib.metadata.version("pluggy")))
+
+    made = ensure(requirements, tmp_path / "home", wheels)
+
+    said = subprocess.run([made / "bin/python", "-c", "import pluggy; print(pluggy.WORD)"], capture_output=True)
+    assert said.stdout == b"made\n"
 
 
 def test_an_environment_is_made_once(requirements, wheels, tmp_path):
