@@ -31,7 +31,11 @@ HEALTH_PATH = "/_ministack/health"
 
 
 class EmulatorStartError(UserError):
-    """The emulator did not come up; the message holds its own last word."""
+    """The emulator ended before it answered; the message holds its own last word."""
+
+
+class EmulatorSilentError(UserError):
+    """The emulator runs and does not answer: another port would not help."""
 
 
 class Emulator:
@@ -156,8 +160,10 @@ class Emulator:
         try:
             child.start()
             wait_until(lambda: get_json(port, HEALTH_PATH) is not None or not child.is_running(), START_TIMEOUT_SECONDS)
-            if not child.is_running() or get_json(port, HEALTH_PATH) is None:
+            if not child.is_running():
                 raise EmulatorStartError(f"the emulator did not start: {last_meaningful_line(self.log)}")
+            if get_json(port, HEALTH_PATH) is None:
+                raise EmulatorSilentError(f"the emulator does not answer: {last_meaningful_line(self.log)}")
             refuse_open_listeners(child.pid, "the emulator")
         except BaseException:
             child.kill()

@@ -143,11 +143,18 @@ def _install(wanted: ToolEnvironment, file: Path, pip: list[str], environ: Mappi
     # The dead end --no-build-isolation is deliberate: an isolated build would fetch unhashed build tools.
     options = ["--require-hashes", "--no-deps", "--no-build-isolation", "--use-pep517"]
     quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "3"]
-    command = Command(
-        arguments=[*pip, "install", *quiet, *options, "--requirement", file], log=wanted.log, environment=environ
-    )
+    arguments = [*pip, "install", *quiet, *options, "--requirement", file]
+    command = Command(arguments, log=wanted.log, environment=without_python_variables(environ))
     if run_to_end(command, INSTALL_TIMEOUT_SECONDS) != 0:
         raise UserError(explain_failure(wanted, wanted.log.read_text(errors="replace"), environ))
+
+
+def without_python_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would show a tool the packages of another interpreter.
+
+    pip counts what PYTHONPATH leads to as installed, and would leave it out.
+    """
+    return {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def explain_failure(wanted: ToolEnvironment, output: str, environ: Mapping[str, str]) -> str:
@@ -189,9 +196,8 @@ def main(arguments: Sequence[str]) -> int:
 def _become(command: list[str], directory: Path) -> NoReturn:
     # No child: Ctrl-C and the exit status are then the command's own.
     search_path = f"{directory / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    os.environ["PATH"] = search_path
     try:
-        os.execvp(command[0], command)
+        os.execvpe(command[0], command, {**without_python_variables(os.environ), "PATH": search_path})
     except OSError as error:
         raise UserError(f"cannot run {command[0]} in {directory}: {error.strerror}") from error
 

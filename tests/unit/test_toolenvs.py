@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import re
 import subprocess
+import sys
 import threading
 import zipfile
 
@@ -61,8 +62,8 @@ def installer_environment(home, **variables):
     return {"TAILRACE_HOME": str(home), "PATH": "/usr/bin:/bin", **isolated, **variables}
 
 
-def ensure(requirements, home, wheels, heard=None):
-    environ = installer_environment(home, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+def ensure(requirements, home, wheels, heard=None, **variables):
+    environ = installer_environment(home, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), **variables)
     notify = toolenvs.say_nothing if heard is None else heard.append
     return ensure_tool_environment("tiny", environ=environ, requirements=requirements, notify=notify)
 
@@ -75,10 +76,10 @@ def test_an_environment_holds_what_its_file_pins(requirements, wheels, tmp_path)
     assert made.parent == tmp_path / "home" / "tools" / "tiny"
 
 
-def test_a_package_that_the_installing_interpreter_has_itself_is_installed_all_the_same(requirements, wheels, tmp_path):
+def test_a_package_that_the_caller_sees_elsewhere_is_installed_all_the_same(requirements, wheels, tmp_path):
     (requirements / "tiny.txt").write_text(write_wheel(wheels, "pluggy", importlib.metadata.version("pluggy")))
 
-    made = ensure(requirements, tmp_path / "home", wheels)
+    made = ensure(requirements, tmp_path / "home", wheels, PYTHONPATH=os.pathsep.join(sys.path))
 
     said = subprocess.run([made / "bin/python", "-c", "import pluggy; print(pluggy.WORD)"], capture_output=True)
     assert said.stdout == b"made\n"
@@ -152,11 +153,15 @@ def test_the_command_is_the_environments_own(tmp_path, monkeypatch):
     became = []
     monkeypatch.setenv("PATH", "/usr/bin")
     monkeypatch.setattr(toolenvs, "ensure_tool_environment", lambda name, notify: tmp_path / name)
-    monkeypatch.setattr(os, "execvp", lambda *command: became.append((os.environ["PATH"], command)))
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setattr(os, "execvpe", lambda *call: became.append(call))
 
     toolenvs.main(["tiny", "--", "tool", "--option"])
 
-    assert became == [(f"{tmp_path}/tiny/bin:/usr/bin", ("tool", ["tool", "--option"]))]
+    [(tool, arguments, environment)] = became
+    assert (tool, arguments) == ("tool", ["tool", "--option"])
+    assert environment["PATH"] == f"{tmp_path}/tiny/bin:/usr/bin"
+    assert "PYTHONPATH" not in environment
 
 
 def test_a_command_that_is_not_there_is_named(capfd, tmp_path, monkeypatch):
