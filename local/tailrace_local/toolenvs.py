@@ -143,7 +143,7 @@ def _install(wanted: ToolEnvironment, file: Path, pip: list[str], environ: Mappi
     # The dead end --no-build-isolation is deliberate: an isolated build would fetch unhashed build tools.
     options = ["--require-hashes", "--no-deps", "--no-build-isolation", "--use-pep517"]
     quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "3"]
-    arguments = [*pip, "install", *quiet, *options, "--requirement", file]
+    arguments: list[str | Path] = [*pip, "install", *quiet, *options, "--requirement", file]
     command = Command(arguments, log=wanted.log, environment=without_python_variables(environ))
     if run_to_end(command, INSTALL_TIMEOUT_SECONDS) != 0:
         raise UserError(explain_failure(wanted, wanted.log.read_text(errors="replace"), environ))
