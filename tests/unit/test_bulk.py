@@ -51,6 +51,29 @@ def test_a_repeated_older_record_inside_a_batch_does_not_win():
     assert coalesce([newer, older]) == ([newer], [older])
 
 
+def unnumbered(version, event_id, record=0):
+    return action(version=version, record=record)._replace(sequence_number=None, event_id=event_id)
+
+
+def test_trap_13_without_sequence_numbers_the_instants_decide():
+    newer, older = unnumbered(2000, "a"), unnumbered(1000, "b")
+
+    assert coalesce([newer, older]) == ([newer], [older])
+    assert coalesce([older, newer]) == ([newer], [older])
+
+
+def test_trap_13_changes_of_one_instant_are_undecided_and_the_first_to_arrive_stands_for_both():
+    first, second = unnumbered(1001, "a", record=1), unnumbered(1002, "b", record=2)
+
+    assert coalesce([first, second]) == ([first._replace(version=1002, is_undecided=True)], [second])
+
+
+def test_one_change_twice_is_not_undecided():
+    first, again = unnumbered(1000, "a", record=1), unnumbered(1000, "a", record=2)
+
+    assert coalesce([first, again]) == ([first], [again])
+
+
 def test_the_same_id_under_two_aliases_is_two_documents():
     one, other = action(alias="planes-a"), action(alias="planes-b")
 

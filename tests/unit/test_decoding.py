@@ -1,10 +1,11 @@
 """Stream events to change records."""
 
 import pytest
-from builders import STREAM_ARN, change_record, event, order, sequence_number
+from builders import STREAM_ARN, change_record, event, order, sequence_number, stream_arn
 
-from tailrace.decoding import UnknownEventError, decode_event, table_of_stream
+from tailrace.decoding import UnknownEventError, decode_event
 from tailrace.records import ChangeRecord, Undecodable
+from tailrace.stream_records import table_of_stream
 
 
 def decode(*records):
@@ -85,7 +86,9 @@ def without(record, *path):
         ("text", "undecodable"),
         (None, "undecodable"),
         ([], "undecodable"),
-        ({"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1"}}, "unknown_source"),
+        (change_record(eventSourceARN=stream_arn('x"y')), "undecodable"),
+        (change_record(eventSource="aws:sqs"), "unknown_source"),
+        (change_record(eventSource=["aws:dynamodb"]), "unknown_source"),
     ],
 )
 def test_failures_39_43_a_record_that_cannot_be_read_is_kept_whole_between_its_neighbours(wire, reason):
@@ -95,6 +98,12 @@ def test_failures_39_43_a_record_that_cannot_be_read_is_kept_whole_between_its_n
     assert isinstance(last, ChangeRecord)
     assert isinstance(middle, Undecodable)
     assert (middle.reason, middle.wire) == (reason, wire)
+
+
+def test_two_records_of_one_misspelled_arn_are_both_refused():
+    odd = change_record(eventSourceARN="arn:aws:sqs:us-east-1:1:queue")
+
+    assert [type(record) for record in decode(change_record(), odd, odd)] == [ChangeRecord, Undecodable, Undecodable]
 
 
 @pytest.mark.parametrize("other", [{}, None, [], "text", {"Records": None}, {"Records": {"a": 1}}])

@@ -2,7 +2,16 @@
 
 import pytest
 
-from tailrace.versions import Verdict, compare_sequence_numbers, version_of_seconds
+from tailrace.ports import StoredDocument
+from tailrace.versions import (
+    Verdict,
+    compare_changes,
+    compare_sequence_numbers,
+    version_of_instant,
+    version_of_seconds,
+)
+
+INSTANT = 1_763_726_400_123_456_000
 
 
 @pytest.mark.parametrize(
@@ -25,3 +34,50 @@ def test_a_whole_second_is_scaled_to_nanoseconds(seconds, version):
 )
 def test_sequence_numbers_compare_as_integers(ours, stored, verdict):
     assert compare_sequence_numbers(ours, stored) is verdict
+
+
+@pytest.mark.parametrize(
+    ("instant", "precision", "version"),
+    [
+        (1_763_726_400_123_456, "MICROSECOND", INSTANT),
+        (1_763_726_400_123, "MILLISECOND", 1_763_726_400_123_000_000),
+        (1_763_726_400_123_456, None, INSTANT),
+        (1_763_726_400_123, None, 1_763_726_400_123_000_000),
+        (1_763_726_400, None, 1_763_726_400_000_000_000),
+        (99_999_999_999_999, None, 99_999_999_999_999_000_000),
+        (100_000_000_000_000, None, 100_000_000_000_000_000),
+    ],
+)
+def test_failure_80_an_instant_is_scaled_by_its_unit(instant, precision, version):
+    assert version_of_instant(instant, precision) == version
+
+
+@pytest.mark.parametrize(("instant", "precision"), [(1_763_726_400_123, "MICROSECOND"), (1, "MILLISECOND"), (1, "DAY")])
+def test_trap_10_a_flag_that_contradicts_the_magnitude_is_refused(instant, precision):
+    with pytest.raises(ValueError, match="ApproximateCreationDateTimePrecision"):
+        version_of_instant(instant, precision)
+
+
+def change(version, sequence_number=None, event_id=None):
+    return StoredDocument(version, sequence_number, event_id)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (change(INSTANT + 1000, None, "a"), change(INSTANT, None, "b"), Verdict.NEWER),
+        (change(INSTANT, None, "a"), change(INSTANT + 1000, None, "b"), Verdict.STALE),
+        (change(INSTANT, None, "a"), change(INSTANT, None, "a"), Verdict.DUPLICATE),
+        (change(INSTANT, None, "a"), change(INSTANT, None, "b"), Verdict.UNDECIDED),
+        (change(INSTANT), change(INSTANT), Verdict.UNDECIDED),
+        (change(INSTANT, None, "a"), change(INSTANT + 7, None, "b"), Verdict.UNDECIDED),  # settled above it before
+        (change(INSTANT, None, "a"), change(1_763_726_400_123_000_000, None, "b"), Verdict.UNDECIDED),  # ms against µs
+        (change(INSTANT, None, "a"), change(1_763_726_400_000_000_000, None, "b"), Verdict.UNDECIDED),  # s against µs
+        (change(INSTANT, None, "a"), change(1_763_726_400_122_000_000, None, "b"), Verdict.NEWER),
+        (change(INSTANT, None, "a"), change(INSTANT + 1000, "7", "a"), Verdict.UNDECIDED),  # Kinesis against Streams
+        (change(INSTANT, "7", "a"), change(INSTANT + 1000, "6", "b"), Verdict.NEWER),
+        (change(INSTANT, "7", "a"), change(INSTANT, "7", "b"), Verdict.DUPLICATE),
+    ],
+)
+def test_trap_13_changes_are_ordered_by_sequence_number_or_instant_and_never_guessed(ours, theirs, verdict):
+    assert compare_changes(ours, theirs) is verdict

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from tailrace.attributes import IllegalAttributeError, ImageReader, canonical_json, canonical_number, digest
+from tailrace.documents import RESERVED_FIELD
 from tailrace.generations import alias_name
 from tailrace.identity import canonical_key, document_id, table_prefix
 from tailrace.names import escape_field_name
@@ -19,7 +20,6 @@ from tailrace.records import NANOSECONDS, ChangeRecord, Image
 from tailrace.tables import Tables, TableSpec
 from tailrace.versions import MAX_VERSION
 
-RESERVED_FIELD = "ddb"
 DEFAULT_TYPE = "default"
 MASK = "***"
 
@@ -28,7 +28,8 @@ class Action(NamedTuple):
     """One bulk action: what is to stand in `alias` under `id` from `version` on.
 
     `source` is the document's JSON, or None for a physical delete; `done` is the outcome once the engine has it;
-    `record` is the index of its change record in the batch.
+    `record` is the index of its change record in the batch; `is_undecided` says that another change of the batch may
+    be the newer one, so that the table has to be asked.
     """
 
     alias: str
@@ -38,6 +39,8 @@ class Action(NamedTuple):
     source: bytes | None
     done: Outcome
     record: int
+    event_id: str | None = None
+    is_undecided: bool = False
 
 
 class Refusal(NamedTuple):
@@ -128,6 +131,16 @@ class Planner:
         rules = self._rules.get(record.table) or self._rules_of(record.table)
         if rules.is_filtered(record):
             return Outcome.FILTERED
+        return self._plan_wanted(record, rules, index)
+
+    def replan(self, record: ChangeRecord, index: int) -> list[Action]:
+        """The actions of a planned record that tells the table's item now, whatever operations the spec leaves out."""
+        plan = self._plan_wanted(record, self._rules_of(record.table), index)
+        return plan if isinstance(plan, list) else []
+
+    def _plan_wanted(
+        self, record: ChangeRecord, rules: TableRules, index: int
+    ) -> list[Action] | Outcome | Refusal | NeedsItem:
         if refusal := rules.refuse(record):
             return refusal
         if record.new_image is None and record.operation != "remove":
@@ -162,13 +175,14 @@ class Planner:
         is_removal = record.operation == "remove"
         new = None if is_removal else self._alias_of(rules, record.new_image)
         old = self._alias_of(rules, record.old_image) if is_removal or record.old_image is not None else None
+        version, sequence_number, event_id = record.instant_ns, record.sequence_number, record.event_id
         actions = []
         if old is not None and old != new:
             source = None if rules.spec.deletes == "hard" else self._tombstone(record, key_names)
-            actions.append(Action(old, id_, record.instant_ns, record.sequence_number, source, Outcome.DELETED, index))
+            actions.append(Action(old, id_, version, sequence_number, source, Outcome.DELETED, index, event_id))
         if new is not None:
             source = self._document(record, rules, key_names)
-            actions.append(Action(new, id_, record.instant_ns, record.sequence_number, source, Outcome.INDEXED, index))
+            actions.append(Action(new, id_, version, sequence_number, source, Outcome.INDEXED, index, event_id))
         return actions
 
     def _alias_of(self, rules: TableRules, image: Image | None) -> str | None:
@@ -192,7 +206,7 @@ class Planner:
         tail = f'{self._bookkeeping(record, key_names)},"digest":"{digest(canonical)}"'
         if RESERVED_FIELD in fields:
             reserved = {RESERVED_FIELD: {"value": fields.pop(RESERVED_FIELD), "reason": "the name is reserved"}}
-            tail += f',"rejected":{orjson.dumps(reserved).decode()}'
+            tail += f',"rejected":{orjson.dumps(reserved).decode()},"rejected_fields":["{RESERVED_FIELD}"]'
             canonical = canonical_json(fields)
         return canonical[:-1] + (b"," if fields else b"") + tail.encode() + b"}}"
 

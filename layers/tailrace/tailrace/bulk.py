@@ -4,23 +4,28 @@ Invariant: no body exceeds the byte limit unless one action alone does, and no a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import orjson
 
 from tailrace.actions import Action
+from tailrace.chunking import chunk
+from tailrace.versions import Verdict, compare_changes
 
 MAX_BULK_ACTIONS = 5_000
 
+T = TypeVar("T")
+Heads = dict[tuple[str, bool], bytes]
 
-class Body(NamedTuple):
+
+class Body(NamedTuple, Generic[T]):
     """One `_bulk` request body with the actions that it carries, in order."""
 
-    actions: Sequence[Action]
+    actions: Sequence[T]
     content: bytes
 
 
-def render(action: Action, heads: dict[tuple[str, bool], bytes]) -> bytes:
+def render(action: Action, heads: Heads) -> bytes:
     """The action line, with external version, and the source line where there is one; both end in a newline.
 
     `heads` remembers the rendered beginning per alias for the batch.
@@ -35,25 +40,19 @@ def render(action: Action, heads: dict[tuple[str, bool], bytes]) -> bytes:
     return line if source is None else b"%b%b\n" % (line, source)
 
 
-def pack(actions: Iterable[Action], max_bytes: int, max_actions: int = MAX_BULK_ACTIONS) -> Iterator[Body]:
+def pack(actions: Iterable[Action], max_bytes: int, max_actions: int = MAX_BULK_ACTIONS) -> Iterator[Body[Action]]:
     """Bodies of at most `max_bytes` encoded bytes, action lines counted, and `max_actions` actions."""
-    heads: dict[tuple[str, bool], bytes] = {}
-    taken: list[Action] = []
-    lines: list[bytes] = []
-    size = 0
-    for action in actions:
-        line = render(action, heads)
-        if taken and (size + len(line) > max_bytes or len(taken) >= max_actions):
-            yield Body(taken, b"".join(lines))
-            taken, lines, size = [], [], 0
-        taken.append(action)
-        lines.append(line)
-        size += len(line)
-    if taken:
-        yield Body(taken, b"".join(lines))
+    heads: Heads = {}
+    return cut(((action, render(action, heads)) for action in actions), max_bytes, max_actions)
 
 
-def halve(actions: Sequence[Action]) -> tuple[Sequence[Action], Sequence[Action]]:
+def cut(rendered: Iterable[tuple[T, bytes]], max_bytes: int, max_actions: int = MAX_BULK_ACTIONS) -> Iterator[Body[T]]:
+    """As `pack`, for whatever else is sent to `_bulk`: each with its rendered lines."""
+    for taken in chunk((((action, line), len(line)) for action, line in rendered), max_bytes, max_actions):
+        yield Body([action for action, _ in taken], b"".join([line for _, line in taken]))
+
+
+def halve(actions: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
     """Two halves of at least two actions, the first no larger than the second."""
     middle = len(actions) // 2
     return actions[:middle], actions[middle:]
@@ -62,25 +61,22 @@ def halve(actions: Sequence[Action]) -> tuple[Sequence[Action], Sequence[Action]
 def coalesce(actions: Iterable[Action]) -> tuple[list[Action], list[Action]]:
     """The last change of each document, and the ones it supersedes.
 
-    Within a batch the order is the source's own; where both carry sequence numbers they decide, so that a repeated
-    older record inside one batch never wins (failures 22, 23).
+    Sequence numbers decide, or else the instants, and never the order of arrival: a batch may repeat and, from
+    Kinesis, reorder (failures 22, 23, trap 13). A document for which neither decides stays `is_undecided`.
     """
     last: dict[tuple[str, str], Action] = {}
     superseded: list[Action] = []
     for action in actions:
         document = (action.alias, action.id)
-        earlier = last.get(document)
-        if earlier is None:
+        other = last.get(document)
+        if other is None:
             last[document] = action
-        elif _is_older(action, earlier):
-            superseded.append(action)
-        else:
-            superseded.append(earlier)
-            last[document] = action
+            continue
+        verdict = compare_changes(action, other)
+        newer, older = (action, other) if verdict is Verdict.NEWER else (other, action)
+        superseded.append(older)
+        if verdict is Verdict.UNDECIDED:
+            # The first to arrive goes on, so that a failure brings back both, at the version that covers both.
+            newer = newer._replace(version=max(action.version, other.version), is_undecided=True)
+        last[document] = newer._replace(is_undecided=True) if other.is_undecided else newer
     return list(last.values()), superseded
-
-
-def _is_older(action: Action, other: Action) -> bool:
-    if action.sequence_number is not None and other.sequence_number is not None:
-        return int(action.sequence_number) < int(other.sequence_number)
-    return action.version < other.version

@@ -7,29 +7,27 @@ own and gets the day of its failure.)
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from tailrace.failures import DeadLetterStoreError
+from tailrace.ports import DeadLetterStore
 from tailrace.records import NANOSECONDS, ChangeRecord, Undecodable
 
 FORMAT = 1
 _LAST_SECOND = 253_402_300_799  # the end of the year 9999
-_table_in_arn = re.compile(r"arn:[^:]+:dynamodb:[^:]*:[^:]*:table/([a-zA-Z0-9_.-]{3,255})/stream/[^/]+").fullmatch
 
 
 def dead_letter(
     record: ChangeRecord | Undecodable, reason: str, detail: str, attempts: int, now: float
 ) -> dict[str, Any]:
     """The dead letter of one record (design: `format`, `id`, `table`, `reason`, `detail`, …, `record`)."""
-    wire = record.wire
-    position = record.position
-    table = record.table if isinstance(record, ChangeRecord) else _table_of(record.source_arn)
+    position = _position(record)
     return {
         "format": FORMAT,
-        "id": _identify(record.source_arn, position, wire),
-        "table": table,
+        "id": _identify(record.source_arn, position, record.wire),
+        "table": record.table or "unknown",
         "reason": reason,
         "detail": detail,
         "attempts": attempts,
@@ -37,12 +35,12 @@ def dead_letter(
         "source": {
             "kind": record.source,
             "arn": record.source_arn,
-            "shard": None,  # a stream event does not name its shard
+            "shard": _shard(record.wire),
             "sequence_number": position,
-            "event_id": wire.get("eventID") if isinstance(wire, Mapping) else None,
+            "event_id": _event_id(record),
         },
         "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
-        "record": wire,
+        "record": record.wire,
     }
 
 
@@ -64,7 +62,34 @@ def _identify(arn: str | None, position: str | None, wire: Any) -> str:
     return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _table_of(arn: Any) -> str:
-    """The table that an unreadable record names, if that is a table's name; it becomes part of a key."""
-    found = _table_in_arn(arn) if isinstance(arn, str) else None
-    return found[1] if found else "unknown"
+def _position(record: ChangeRecord | Undecodable) -> str | None:
+    """Of the stream that the ARN names: the replicator's records keep the sequence number of the table's stream."""
+    if isinstance(record, ChangeRecord) and record.sequence_number is not None:
+        return record.sequence_number
+    return record.position
+
+
+def _event_id(record: ChangeRecord | Undecodable) -> str | None:
+    if isinstance(record, ChangeRecord):
+        return record.event_id
+    return record.wire.get("eventID") if isinstance(record.wire, Mapping) else None
+
+
+def _shard(wire: Any) -> str | None:
+    """Kinesis names the shard in its event id, `shardId-…:<sequence number>`; DynamoDB Streams does not."""
+    event_id = wire.get("eventID") if isinstance(wire, Mapping) else None
+    if not isinstance(event_id, str) or not event_id.startswith("shardId-"):
+        return None
+    return event_id.partition(":")[0]
+
+
+def store_dead_letter(
+    store: DeadLetterStore, record: ChangeRecord | Undecodable, reason: str, detail: str, attempts: int, now: float
+) -> bool:
+    """Store the dead letter of one record; whether it is durable. If not, the record has failed and comes again."""
+    letter = dead_letter(record, reason, detail, attempts, now)
+    try:
+        store.put(dead_letter_key(record, letter, now), encode(letter))
+    except DeadLetterStoreError:
+        return False
+    return True

@@ -34,18 +34,22 @@ class Account:
     """The conservation account of one invocation: `records_in` and how many ended in each outcome."""
 
     records_in: int
-    counts: Mapping[Outcome, int]
+    counts: Mapping[IntEnum, int]
+    ends: type[IntEnum] = Outcome
 
     def as_dict(self) -> dict[str, int]:
         """`{"records_in": n, "indexed": n, …}` with every outcome named, for logs, metrics and people."""
-        return {"records_in": self.records_in} | {o.name.lower(): self.counts.get(o, 0) for o in Outcome}
+        return {"records_in": self.records_in} | {end.name.lower(): self.counts.get(end, 0) for end in self.ends}
 
 
-def balance(records_in: int, outcomes: Iterable[Outcome | None]) -> Account:
-    """Close the account over all records. Raises ConservationError when it does not sum."""
+def balance(records_in: int, outcomes: Iterable[IntEnum | None], ends: type[IntEnum] = Outcome) -> Account:
+    """Close the account over all records; `ends` are the outcomes there are.
+
+    Raises ConservationError when it does not sum.
+    """
     counts = Counter(outcomes)
     unaccounted = counts.pop(None, 0)
     total = sum(counts.values())
     if unaccounted or total != records_in:
         raise ConservationError(f"{records_in} records in, {total} outcomes, {unaccounted} records without one")
-    return Account(records_in, {outcome: n for outcome, n in counts.items() if outcome is not None})
+    return Account(records_in, {outcome: n for outcome, n in counts.items() if outcome is not None}, ends)

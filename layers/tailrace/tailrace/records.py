@@ -41,7 +41,10 @@ class ChangeRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """A record of the batch that is no change record: it ends as a dead letter with `reason` and its raw `wire`."""
+    """A record of the batch that is no change record: it ends as a dead letter with `reason` and its raw `wire`.
+
+    `table` is its table's name where that much could be read.
+    """
 
     reason: str
     detail: str
@@ -49,3 +52,4 @@ class Undecodable:
     source: str
     source_arn: str | None
     wire: Any
+    table: str | None = None
