@@ -31,6 +31,17 @@ class Settings:
     time_margin_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicatorSettings:
+    """What the replicator's environment says. `stream` is a Kinesis stream's name or ARN; times in milliseconds."""
+
+    tables_path: str
+    stream: str
+    dead_letter_bucket: str
+    region: str
+    time_margin_ms: int
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises SettingsError naming the variable and what it must be."""
     return Settings(
@@ -40,6 +51,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         dead_letter_bucket=_required(environment, "DEAD_LETTER_BUCKET", "the name of an S3 bucket"),
         region=environment.get("AWS_REGION", DEFAULT_REGION),
         max_bulk_bytes=_integer(environment, "TAILRACE_MAX_BULK_BYTES", DEFAULT_MAX_BULK_BYTES, 1_024),
+        time_margin_ms=_integer(environment, "TAILRACE_TIME_MARGIN_MS", DEFAULT_TIME_MARGIN_MS, 0),
+    )
+
+
+def read_replicator_settings(environment: Mapping[str, str]) -> ReplicatorSettings:
+    """The replicator's settings of an environment. Raises SettingsError naming the variable and what it must be."""
+    return ReplicatorSettings(
+        tables_path=_required(environment, "TAILRACE_TABLES", "the path of tables.json or tables.yaml"),
+        stream=_required(environment, "TAILRACE_KINESIS_STREAM", "the name or ARN of a Kinesis stream"),
+        dead_letter_bucket=_required(environment, "DEAD_LETTER_BUCKET", "the name of an S3 bucket"),
+        region=environment.get("AWS_REGION", DEFAULT_REGION),
         time_margin_ms=_integer(environment, "TAILRACE_TIME_MARGIN_MS", DEFAULT_TIME_MARGIN_MS, 0),
     )
 
