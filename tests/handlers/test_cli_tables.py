@@ -8,10 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 from builders import change_record, event, order
+from kinesis_builders import kinesis_change, kinesis_position
 
 from tailrace.errors import TailraceError
 from tailrace_cli import main as command_line
 from tailrace_cli.main import COMMANDS, run
+from tailrace_cli.rendering import BLOCKS
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = """\
@@ -39,12 +41,11 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def template(project):
-    """A project with a template that has the four blocks, all empty."""
+    """A project with a template that has every block, all empty."""
     root = project()
     (root / "layers/tailrace").mkdir(parents=True)
     blocks = [
-        f"{'  ' * n}# >>> tables: {name}\n{'  ' * n}# <<< tables: {name}\n"
-        for n, name in enumerate(["parameters", "events", "streams", "tables"], start=1)
+        f"{'  ' * n}# >>> tables: {name}\n{'  ' * n}# <<< tables: {name}\n" for n, name in enumerate(BLOCKS, start=1)
     ]
     (root / "template.yaml").write_text("Above: 1\n" + "Between: 2\n".join(blocks) + "Below: 3\n")
     return root
@@ -76,7 +77,7 @@ def test_check_is_one_json_document_for_machines(project, capsys):
                 "index": "orders",
                 "fields": 0,
                 "deletes": "soft, 14 days",
-                "fingerprint": "97e74caca2054e999416fe69a8a67c18",
+                "fingerprint": "0c4dc5f02a97beee898b3cbaec410cc1",
             }
         ],
         "mistakes": [],
@@ -176,7 +177,7 @@ def test_explain_says_what_each_record_would_write_and_why(project, capsys):
         "record 3: insert in orders, sequence number 111000000000000000000004",
         "  dead_lettered: illegal_item: attribute 'total': a value of type N is not a decimal number",
         "record 4: not a change record",
-        "  dead_lettered: unknown_source: the record does not come from a DynamoDB stream",
+        "  dead_lettered: undecodable: the record lacks or misspells `kinesis`",
     ]
 
 
@@ -197,6 +198,17 @@ def test_explain_names_the_filter(project, capsys, filter_, record, why):
     run(["tables", "explain", "event.json"])
 
     assert capsys.readouterr().out.splitlines()[1] == f"  filtered: {why}"
+
+
+def test_explain_says_when_two_changes_of_one_instant_send_it_to_the_table(project, capsys):
+    project("tables: {orders: {key: [id]}}", event=event(kinesis_change(position=1), kinesis_change(position=2)))
+
+    run(["tables", "explain", "event.json"])
+
+    assert capsys.readouterr().out.splitlines()[1::2][:2] == [
+        "  item_read: another change is of the same instant: the item would be read",
+        "record 1: insert in orders, sequence number " + kinesis_position(2),
+    ]
 
 
 def test_explain_shows_a_change_of_type_as_two_writes(project, capsys):
@@ -286,32 +298,64 @@ Above: 1
     AllowedPattern: ^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/orders/stream/.+$
   # <<< tables: parameters
 Between: 2
-    # >>> tables: events
-    Orders:
-      Type: DynamoDB
-      Properties:
-        Stream: !Ref OrdersStreamArn
-        StartingPosition: TRIM_HORIZON
-        BatchSize: 1000
-        MaximumBatchingWindowInSeconds: 1
-        ParallelizationFactor: 1
-        FunctionResponseTypes: [ReportBatchItemFailures]
-        BisectBatchOnFunctionError: true
-        MaximumRetryAttempts: 100
-        MaximumRecordAgeInSeconds: 43200
-        DestinationConfig:
-          OnFailure:
-            Type: S3
-            Destination: !GetAtt DeadLetterBucket.Arn
-    # <<< tables: events
+    # >>> tables: change stream
+    ArnOfChangeStream:
+      Type: String
+      Default: none
+      Description: Kinesis stream that carries changes; its ARN, or create for one of this stack, or none
+      AllowedPattern: ^(none|create|arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/.+)$
+    # <<< tables: change stream
 Between: 2
-      # >>> tables: streams
-      - !Ref OrdersStreamArn
-      # <<< tables: streams
+      # >>> tables: events
+      Orders:
+        Type: DynamoDB
+        Properties:
+          Enabled: !If [Replicates, false, true]
+          Stream: !Ref OrdersStreamArn
+          StartingPosition: TRIM_HORIZON
+          BatchSize: 1000
+          MaximumBatchingWindowInSeconds: 1
+          ParallelizationFactor: 1
+          FunctionResponseTypes: [ReportBatchItemFailures]
+          BisectBatchOnFunctionError: true
+          MaximumRetryAttempts: 100
+          MaximumRecordAgeInSeconds: 43200
+          DestinationConfig:
+            OnFailure:
+              Type: S3
+              Destination: !GetAtt DeadLetterBucket.Arn
+      # <<< tables: events
 Between: 2
-        # >>> tables: tables
-        - !Select [0, !Split [/stream/, !Ref OrdersStreamArn]]
-        # <<< tables: tables
+        # >>> tables: streams
+        - !Ref OrdersStreamArn
+        # <<< tables: streams
+Between: 2
+          # >>> tables: replicated events
+          Orders:
+            Type: DynamoDB
+            Properties:
+              Stream: !Ref OrdersStreamArn
+              StartingPosition: TRIM_HORIZON
+              BatchSize: 1000
+              MaximumBatchingWindowInSeconds: 1
+              ParallelizationFactor: 1
+              FunctionResponseTypes: [ReportBatchItemFailures]
+              BisectBatchOnFunctionError: true
+              MaximumRetryAttempts: 100
+              MaximumRecordAgeInSeconds: 43200
+              DestinationConfig:
+                OnFailure:
+                  Type: S3
+                  Destination: !GetAtt DeadLetterBucket.Arn
+          # <<< tables: replicated events
+Between: 2
+            # >>> tables: replicated streams
+            - !Ref OrdersStreamArn
+            # <<< tables: replicated streams
+Between: 2
+              # >>> tables: tables
+              - !Select [0, !Split [/stream/, !Ref OrdersStreamArn]]
+              # <<< tables: tables
 Below: 3
 """
     )
@@ -328,6 +372,17 @@ def test_render_follows_streams_alone_but_may_read_every_table(template):
     assert "- !Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/clicks\n" in rendered
 
 
+def test_render_wants_a_change_stream_for_tables_that_come_by_kinesis(template):
+    (template / "tables.yaml").write_text("tables: {orders: {source: kinesis}, clicks: {source: kinesis}, users: {}}")
+
+    run(["tables", "render"])
+
+    rendered = (template / "template.yaml").read_text()
+    assert "Default: create\n" in rendered
+    assert "Kinesis stream with the changes of orders, clicks; its ARN, or create for one of this stack\n" in rendered
+    assert "AllowedPattern: ^(create|arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/.+)$\n" in rendered
+
+
 def test_render_without_streams_leaves_legal_yaml(template):
     (template / "tables.yaml").write_text("tables: {}")
 
@@ -340,17 +395,33 @@ Above: 1
   # >>> tables: parameters
   # <<< tables: parameters
 Between: 2
-    # >>> tables: events
-    {}
-    # <<< tables: events
+    # >>> tables: change stream
+    ArnOfChangeStream:
+      Type: String
+      Default: none
+      Description: Kinesis stream that carries changes; its ARN, or create for one of this stack, or none
+      AllowedPattern: ^(none|create|arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/.+)$
+    # <<< tables: change stream
 Between: 2
-      # >>> tables: streams
-      []
-      # <<< tables: streams
+      # >>> tables: events
+      {}
+      # <<< tables: events
 Between: 2
-        # >>> tables: tables
+        # >>> tables: streams
         []
-        # <<< tables: tables
+        # <<< tables: streams
+Between: 2
+          # >>> tables: replicated events
+          {}
+          # <<< tables: replicated events
+Between: 2
+            # >>> tables: replicated streams
+            []
+            # <<< tables: replicated streams
+Between: 2
+              # >>> tables: tables
+              []
+              # <<< tables: tables
 Below: 3
 """
     )

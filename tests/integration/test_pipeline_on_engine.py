@@ -104,7 +104,10 @@ def test_law_4_digits_are_exact_in_source_and_searchable_as_text(indexer, corner
     assert f'"amount":{digits},'.encode() in response.content
 
 
-def test_a_document_the_engine_refuses_is_a_dead_letter_and_its_neighbours_are_indexed(indexer, corner):
+def test_a_document_the_engine_refuses_is_a_dead_letter_and_its_neighbours_are_indexed(opensearch, corner):
+    orders = {"key": ["id"], "on_type_conflict": "dead_letter"}
+    specs = load_tables({"defaults": {"index_prefix": corner}, "tables": {"orders": orders}})
+    indexer = Indexer(tables=specs, engine=opensearch)
     indexer.index(change_record(new=order("a", shape={"M": {"x": {"N": "1"}}}), sequence=1))
 
     counts = indexer.counts(

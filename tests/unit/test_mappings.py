@@ -103,6 +103,7 @@ def test_the_reserved_object_takes_no_guessed_fields():
         "ttl": "boolean",
         "key": "object",
         "rejected": "object",
+        "rejected_fields": "keyword",
     }
 
 

@@ -14,8 +14,10 @@ from tailrace.bulk import MAX_BULK_ACTIONS, halve, pack
 from tailrace.failures import Disposition, EngineError, classify_item, classify_request
 from tailrace.outcomes import Outcome
 from tailrace.ports import Clock, ItemResult, SearchEngine, StoredDocument
+from tailrace.probing import Prober
+from tailrace.quarantine import Quarantine
 from tailrace.records import NANOSECONDS
-from tailrace.versions import Verdict, compare_sequence_numbers
+from tailrace.versions import Verdict, compare_changes
 
 DEFAULT_MAX_BULK_BYTES = 5 * 1024 * 1024  # AWS: 3-5 MiB per bulk request; small domains refuse over 10 MiB
 
@@ -50,7 +52,8 @@ class Delivery:
 
     `index_request` gives the creation request for an alias; `reread` turns an undecidable action into one made from
     the table's item (it may raise ItemReadError, which is the caller's failure to settle: the action then fails).
-    `deadline` is in seconds since the epoch on `clock`.
+    `may_quarantine` says whether a refused document may give up fields. `deadline` is in seconds since the epoch on
+    `clock`.
     """
 
     engine: SearchEngine
@@ -59,10 +62,12 @@ class Delivery:
     index_request: Callable[[str, Action], Mapping[str, Any]]
     reread: Callable[[Action, int], Action | None]
     deadline: float
+    may_quarantine: Callable[[Action], bool] = bool
     counts: Counter[str] = field(default_factory=Counter)
     _endings: list[Ending] = field(default_factory=list)
     _ensured: set[str] = field(default_factory=set)
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _quarantine: Quarantine | None = None
     _settlings: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, actions: Iterable[Action]) -> list[Ending]:
@@ -79,6 +84,7 @@ class Delivery:
             self.counts["retries"] += len(waiting)
             self.clock.sleep(pause * (0.5 + self.clock.jitter() / 2))
             pending, pause = waiting, min(pause * 2, self.policy.max_backoff_seconds)
+        self._count_quarantined()
         return self._endings
 
     def _send_all(self, actions: Sequence[Action]) -> list[Action]:
@@ -117,6 +123,7 @@ class Delivery:
         waiting: list[Action] = []
         conflicts: list[Action] = []
         missing: list[Action] = []
+        refused: list[tuple[Action, ItemResult]] = []
         for action, result in zip(actions, results, strict=True):
             if result.status == 201 or result.status == 200:
                 self._endings.append(Ending(action, action.done))
@@ -128,10 +135,12 @@ class Delivery:
                 missing.append(action)
             elif row.disposition is Disposition.RETRY:
                 waiting.append(action)
+            elif row.disposition is Disposition.QUARANTINE and action.source and self.may_quarantine(action):
+                refused.append((action, result))
             else:
                 self._end_item(action, row.disposition, result, row.sentence)
         self._count_attempts(waiting)
-        return waiting + self._settle(conflicts) + self._ensure(missing)
+        return waiting + self._settle(conflicts) + self._ensure(missing) + self._judge(refused)
 
     def _end_item(self, action: Action, disposition: Disposition, result: ItemResult, sentence: str) -> None:
         if disposition is Disposition.DONE:
@@ -139,6 +148,25 @@ class Delivery:
             return
         outcome = Outcome.FAILED if disposition is Disposition.REFUSE else Outcome.DEAD_LETTERED
         self._end_all([action], outcome, result.error_type or f"http_{result.status}", result.reason or sentence)
+
+    def _judge(self, refused: Sequence[tuple[Action, ItemResult]]) -> list[Action]:
+        """Documents give up the fields at fault and go again; what is refused without any is a dead letter."""
+        if not refused:
+            return []
+        if self._quarantine is None:
+            sizes = (self.policy.max_bulk_bytes, self.policy.max_bulk_actions)
+            self._quarantine = Quarantine(Prober(self.engine, self.clock, self.deadline, *sizes, self.counts))
+        judgement = self._quarantine.judge(refused)
+        for action, result in judgement.hopeless:
+            row = classify_item(result.status, result.error_type)
+            self._end_item(action, Disposition.DEAD_LETTER, result, row.sentence)
+        self._count_attempts(judgement.waiting)
+        return judgement.waiting + self._send_all(judgement.again)
+
+    def _count_quarantined(self) -> None:
+        if self._quarantine is not None:
+            done = (ending.action for ending in self._endings if ending.outcome is Outcome.INDEXED)
+            self.counts["quarantined"] = sum(map(self._quarantine.is_set_apart, done))
 
     def _settle(self, conflicts: Sequence[Action]) -> list[Action]:
         """Compare with what the index holds: duplicates and stale changes end, newer ones go again above it."""
@@ -160,24 +188,25 @@ class Delivery:
         return self._settlings[action.alias, action.id] % MAX_SETTLINGS_IN_A_ROW == 0
 
     def _decide(self, action: Action, stored: StoredDocument | None) -> Action | None:
-        verdict = compare_sequence_numbers(action.sequence_number, stored.sequence_number if stored else None)
+        verdict = compare_changes(action, stored) if stored else Verdict.UNDECIDED
         if verdict is Verdict.STALE or verdict is Verdict.DUPLICATE:
             outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.DUPLICATE
             self._endings.append(Ending(action, outcome))
             return None
         # Where no document is left, a physical delete of unknown version refused the write. It was made of a change
         # that lies in the past, so this instant is above it.
-        above = stored.version + 1 if stored else max(action.version + 1, int(self.clock.now() * NANOSECONDS))
+        instant = int(self.clock.now() * NANOSECONDS)
+        above = max(stored.version + 1, action.version) if stored else max(action.version + 1, instant)
         if verdict is Verdict.NEWER:
             return action._replace(version=above)
-        return self._decide_by_table(action, above)
+        return self._decide_by_table(action, stored, above)
 
-    def _decide_by_table(self, action: Action, above: int) -> Action | None:
+    def _decide_by_table(self, action: Action, stored: StoredDocument | None, above: int) -> Action | None:
         """What the table says, written above what the index holds."""
         reread = self.reread(action, above)
         if reread is None:
             self._end_all([action], Outcome.FAILED, "undecided", "the table could not be read to settle a conflict")
-        elif reread.source is None:
+        elif reread.source is None and stored is None:
             self._endings.append(Ending(action, Outcome.STALE))  # neither the table nor the index has it
             return None
         return reread

@@ -19,6 +19,7 @@ class Disposition(Enum):
     BISECT = "bisect"
     REFUSE = "fail fast"
     ENSURE = "ensure the index, then retry"
+    QUARANTINE = "quarantine the field, else dead-letter"
     DEAD_LETTER = "dead-letter"
 
 
@@ -63,7 +64,12 @@ ITEM_FAILURES: tuple[FailureRow, ...] = (
         "The engine refuses this identity: grant the function's role write access to the index; nothing is dropped.",
     ),
     FailureRow(
-        frozenset({400, 405, 413}),
+        frozenset({400}),
+        Disposition.QUARANTINE,
+        "The engine refuses this document: its fields at fault move to ddb.rejected; with none left, mend the index.",
+    ),
+    FailureRow(
+        frozenset({405, 413}),
         Disposition.DEAD_LETTER,
         "The engine refuses this document: mend the mapping or the item, then replay the dead letter.",
     ),
@@ -131,3 +137,12 @@ class DeadLetterStoreError(TailraceError):
 
 class ItemReadError(TailraceError):
     """The table did not answer a consistent read: the record counts as failed and comes again."""
+
+
+class ChangeStreamError(TailraceError):
+    """Kinesis did not answer a call with its results. `disposition` is RETRY or REFUSE, `code` its own word."""
+
+    def __init__(self, code: str, disposition: Disposition):
+        super().__init__(f"Kinesis did not take the records: {code}")
+        self.code = code
+        self.disposition = disposition

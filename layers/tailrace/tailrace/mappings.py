@@ -40,6 +40,7 @@ _BOOKKEEPING = {
         "ttl": {"type": "boolean"},
         "key": _OPAQUE,
         "rejected": _OPAQUE,
+        "rejected_fields": EXACT,
     },
 }
 

@@ -5,55 +5,21 @@ is acknowledged, and one bad record hurts only itself. No state outlives a batch
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.actions import Action, NeedsItem, Planner, Refusal
 from tailrace.bulk import coalesce
-from tailrace.deadletters import dead_letter, dead_letter_key, encode
+from tailrace.deadletters import store_dead_letter
 from tailrace.delivery import Delivery, DeliveryPolicy, Ending
-from tailrace.failures import DeadLetterStoreError, ItemReadError
+from tailrace.failures import ItemReadError
 from tailrace.generations import build_index_request
-from tailrace.outcomes import Account, Outcome, balance
+from tailrace.outcomes import Outcome
 from tailrace.ports import Clock, DeadLetterStore, ItemReader, SearchEngine
 from tailrace.records import ChangeRecord, Image, Undecodable
+from tailrace.reports import BatchReport, report_batch
 from tailrace.tables import Tables, UnknownTableError
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One record that was not indexed: what an operator may read about it. Never a value of the item."""
-
-    position: str | None
-    table: str
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What became of one batch."""
-
-    account: Account
-    first_unsettled: str | None
-    positions: tuple[str | None, str | None]
-    problems: tuple[Problem, ...]
-    counts: Mapping[str, int]
-    newest_instant_ns: int
-    tables: tuple[str, ...]
-    has_unnamed_failure: bool = False
-
-    def as_response(self) -> dict[str, list[dict[str, str]]]:
-        """The partial batch response: at most one entry, the lowest unsettled sequence number (semantics 3.2).
-
-        A failed record without a position cannot be named: an empty identifier makes Lambda retry the whole batch.
-        """
-        if self.has_unnamed_failure:
-            return {"batchItemFailures": [{"itemIdentifier": ""}]}
-        if self.first_unsettled is None:
-            return {"batchItemFailures": []}
-        return {"batchItemFailures": [{"itemIdentifier": self.first_unsettled}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +56,32 @@ class _Batch:
         for action in superseded:
             self._note(action.record, Outcome.SUPERSEDED)
         delivery = Delivery(
-            pipeline.engine, pipeline.clock, pipeline.policy, self._index_request, self._reread, self._deadline
+            pipeline.engine,
+            pipeline.clock,
+            pipeline.policy,
+            self._index_request,
+            self._reread,
+            self._deadline,
+            self._may_quarantine,
         )
-        for ending in delivery.deliver(last):
-            self._note(ending.action.record, ending.outcome)
-            if ending.reason:
-                self._problems[ending.action.record] = ending
+        undecided = {(action.alias, action.id) for action in last if action.is_undecided}
+        for ending in delivery.deliver(self._settle_ties(last)):
+            self._end(ending, ending.action.record)
+            if ending.outcome is Outcome.DEAD_LETTERED and (ending.action.alias, ending.action.id) in undecided:
+                self._end_tied(ending, superseded)
         self._store_dead_letters()
         return self._report(delivery.counts)
+
+    def _end(self, ending: Ending, record: int) -> None:
+        self._note(record, ending.outcome)
+        if ending.reason:
+            self._problems[record] = ending
+
+    def _end_tied(self, ending: Ending, superseded: Sequence[Action]) -> None:
+        """Which of two changes of one instant is the newer is still unknown: a replay needs the letters of both."""
+        for action in superseded:
+            if (action.alias, action.id) == (ending.action.alias, ending.action.id):
+                self._end(ending, action.record)
 
     def _plan_all(self) -> list[Action]:
         planned: list[Action] = []
@@ -131,14 +115,21 @@ class _Batch:
             return []
         return self._replan(index, record, item)
 
+    def _settle_ties(self, actions: Sequence[Action]) -> Iterator[Action]:
+        """Where neither of two changes in the batch is known to be the newer, the table says how it ended (trap 13)."""
+        for action in actions:
+            if not action.is_undecided:
+                yield action
+            elif settled := self._reread(action, action.version):
+                yield settled
+            else:
+                self._fail(
+                    action.record, "undecided", "the table could not be read to settle two changes of one instant"
+                )
+
     def _replan(self, index: int, record: ChangeRecord, item: Image | None) -> list[Action]:
         """The record as the table tells it now."""
-        if item is None:
-            now = record._replace(operation="remove", new_image=None)
-        elif record.operation == "remove":
-            now = record._replace(operation="modify", new_image=item)
-        else:
-            now = record._replace(new_image=item)
+        now = _as_of_table(record, item)
         actions = self._planner.plan(now, index)
         return actions if isinstance(actions, list) else self._resolve(index, now, actions)
 
@@ -150,15 +141,25 @@ class _Batch:
             item = self._pipeline.items.read(record.table, record.keys)
         except ItemReadError:
             return None
-        for planned in self._replan(action.record, record, item):
+        if item is None and "remove" in self._planner.spec_of(record.table).filter.exclude_operations:
+            return action._replace(version=version)
+        # What is read is of now, not of this change: under its name, a later conflict would be settled by its order.
+        nameless = record._replace(sequence_number=None, event_id=None)
+        for planned in self._planner.replan(_as_of_table(nameless, item), action.record):
             if (planned.alias, planned.id) == (action.alias, action.id):
                 return planned._replace(version=version)
-        return self._planner.absence(record, action)._replace(version=version)
+        absence = self._planner.absence(_as_of_table(nameless, None), action)
+        return absence._replace(version=version, sequence_number=None, event_id=None)
 
     def _index_request(self, alias: str, action: Action) -> Mapping[str, Any]:
         record = self._records[action.record]
         assert isinstance(record, ChangeRecord)
         return build_index_request(self._planner.spec_of(record.table), alias)
+
+    def _may_quarantine(self, action: Action) -> bool:
+        record = self._records[action.record]
+        assert isinstance(record, ChangeRecord)
+        return self._planner.spec_of(record.table).on_type_conflict == "quarantine"
 
     def _note(self, index: int, outcome: Outcome) -> None:
         """Of a record's several actions the lowest rank counts."""
@@ -181,41 +182,25 @@ class _Batch:
                 continue
             reason, detail, attempts = _explain(problem)
             now = self._pipeline.clock.now()
-            letter = dead_letter(self._records[index], reason, detail, attempts, now)
-            try:
-                self._pipeline.dead_letters.put(dead_letter_key(self._records[index], letter, now), encode(letter))
-            except DeadLetterStoreError:
+            store = self._pipeline.dead_letters
+            if not store_dead_letter(store, self._records[index], reason, detail, attempts, now):
                 self._outcomes[index] = Outcome.FAILED
                 self._problems[index] = ("dead_letter_store", "the dead letter could not be stored")
 
     def _report(self, counts: Counter[str]) -> BatchReport:
-        account = balance(len(self._records), self._outcomes)
-        failed = [self._records[i].position for i, outcome in enumerate(self._outcomes) if outcome is Outcome.FAILED]
-        changes = [record for record in self._records if isinstance(record, ChangeRecord)]
-        return BatchReport(
-            account=account,
-            first_unsettled=_lowest(position for position in failed if position is not None),
-            positions=(self._records[0].position, self._records[-1].position) if self._records else (None, None),
-            problems=tuple(self._problem(index) for index in sorted(self._problems)),
-            counts=dict(counts),
-            newest_instant_ns=max((record.instant_ns for record in changes), default=0),
-            tables=tuple(dict.fromkeys(record.table for record in changes)),
-            has_unnamed_failure=None in failed,
-        )
+        reasons = {index: _explain(problem)[0] for index, problem in self._problems.items()}
+        return report_batch(self._records, self._outcomes, Outcome, reasons, counts)
 
-    def _problem(self, index: int) -> Problem:
-        record, outcome = self._records[index], self._outcomes[index]
-        table = record.table if isinstance(record, ChangeRecord) else "unknown"
-        name = outcome.name.lower() if outcome is not None else "none"
-        return Problem(record.position, table, name, _explain(self._problems[index])[0])
+
+def _as_of_table(record: ChangeRecord, item: Image | None) -> ChangeRecord:
+    """The record as if it told of the table's item now: a removal, too, may have been followed by a write."""
+    if item is None:
+        return record._replace(operation="remove", new_image=None)
+    operation = "modify" if record.operation == "remove" else record.operation
+    return record._replace(operation=operation, new_image=item, is_ttl_delete=False)
 
 
 def _explain(problem: Ending | tuple[str, str]) -> tuple[str, str, int]:
     if isinstance(problem, Ending):
         return problem.reason, problem.detail, problem.attempts
     return problem[0], problem[1], 0
-
-
-def _lowest(positions: Any) -> str | None:
-    """Sequence numbers are 21-40 digits long: the lowest as an integer, not as text (trap 2)."""
-    return min(positions, key=int, default=None)

@@ -20,10 +20,18 @@ class ItemResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What the index holds for an id: its external version and the sequence number its writer kept, if any."""
+    """What the index holds for an id: its external version, and sequence number and event id of its change, if any."""
 
     version: int
     sequence_number: str | None
+    event_id: str | None = None
+
+
+class IndexFields(NamedTuple):
+    """The live mapping of an index in short: the `names` of its top-level fields, and `room` for how many more."""
+
+    names: frozenset[str]
+    room: int
 
 
 class SearchEngine(Protocol):
@@ -32,16 +40,43 @@ class SearchEngine(Protocol):
     def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
         """Send one NDJSON body of `count` actions with require_alias; results in the order of the actions.
 
+        An action under `if_seq_no` that cannot hold is a probe: 400 when the engine could not index the document,
+        else 409, and nothing is written.
+
         Raises EngineError when the request as a whole has no result, or the count of results is not `count`.
         """
 
     def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
-        """Version and sequence number per (alias, id), None where the index has no document. Raises EngineError."""
+        """Version, sequence number and event id per (alias, id), None where the index has no document.
+
+        Raises EngineError.
+        """
+
+    def read_fields(self, alias: str) -> IndexFields:
+        """What fields the index behind an alias has, asked only when it refused a document. Raises EngineError."""
 
     def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
         """Create the first generation with its alias unless the alias exists; whether this call created it.
 
         Safe against a concurrent creator. Raises EngineError.
+        """
+
+
+class StreamEntry(NamedTuple):
+    """One record for Kinesis: its partition key, 1 to 256 characters, and its data."""
+
+    partition_key: str
+    data: bytes
+
+
+class ChangeStream(Protocol):
+    """The Kinesis stream that changes are replicated to."""
+
+    def put(self, entries: Sequence[StreamEntry]) -> Sequence[str | None]:
+        """Write 1 to 500 entries of at most 5 MiB; per entry None when it is written, else its error code.
+
+        No order is promised among the entries of one call. Raises ChangeStreamError when the call as a whole has no
+        result: then any of them may have been written.
         """
 
 

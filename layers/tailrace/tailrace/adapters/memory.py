@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from tailrace.failures import DeadLetterStoreError, EngineError, ItemReadError
-from tailrace.ports import ItemResult, StoredDocument
+from tailrace.field_room import describe_fields, least_need
+from tailrace.ports import IndexFields, ItemResult, StoredDocument
 from tailrace.records import Image
 
 
@@ -21,6 +22,8 @@ class MemoryEngine:
     """External versions, aliases and 409 as OpenSearch has them; deletes leave their version behind for good.
 
     `refuse` is asked for every action as (alias, id, source) and may answer an ItemResult in the engine's stead;
+    `refuse_field` is asked for every top-level field as (name, value) and may give a reason to refuse the document;
+    `fields` holds what fields each index has and `tables` the table of its `_meta`; `seq_nos` number the writes;
     `outage` makes every call an EngineError of that status.
     """
 
@@ -28,6 +31,11 @@ class MemoryEngine:
     documents: dict[tuple[str, str], bytes] = field(default_factory=dict)
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     refuse: Callable[[str, str, bytes | None], ItemResult | None] | None = None
+    refuse_field: Callable[[str, Any], str | None] | None = None
+    fields: dict[str, IndexFields] = field(default_factory=dict)
+    tables: dict[str, str | None] = field(default_factory=dict)
+    seq_nos: dict[tuple[str, str], int] = field(default_factory=dict)
+    writes: int = 0
     outage: int | None = None
     bodies: list[bytes] = field(default_factory=list)
 
@@ -48,9 +56,18 @@ class MemoryEngine:
     def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
         """See `ports.SearchEngine.ensure_index`."""
         self._fail_in_outage()
-        is_new = alias not in self.aliases
+        if alias in self.aliases:
+            return False
+        limit = request["settings"]["index"]["mapping"]["total_fields"]["limit"]
+        self.fields[alias] = describe_fields(request["mappings"]["properties"], limit)
+        self.tables[alias] = request["mappings"]["_meta"]["tailrace"].get("table")
         self.aliases.add(alias)
-        return is_new
+        return True
+
+    def read_fields(self, alias: str) -> IndexFields:
+        """See `ports.SearchEngine.read_fields`."""
+        self._fail_in_outage()
+        return self.fields.setdefault(alias, describe_fields({}, None))
 
     def visible(self, alias: str) -> dict[str, Any]:
         """What a search through the read alias finds: documents by id, tombstones hidden."""
@@ -63,14 +80,32 @@ class MemoryEngine:
             source = next(lines) if verb == "index" else None
             document = (meta["_index"], meta["_id"])
             refusal = self.refuse(*document, source) if self.refuse else None
-            yield refusal or self._write(document, meta["version"], source)
+            yield refusal or self._read(document, source) or self._write(document, meta.get("version", -1), source)
+
+    def _read(self, document: tuple[str, str], source: bytes | None) -> ItemResult | None:
+        """The document as the mapping takes it, before versions and conditions are looked at; a refusal or None."""
+        if source is None or document[0] not in self.aliases:
+            return None
+        fields = {name: value for name, value in orjson.loads(source).items() if name != "ddb"}
+        for name, value in fields.items():
+            if self.refuse_field and (reason := self.refuse_field(name, value)):
+                return ItemResult(400, "mapper_parsing_exception", reason)
+        known = self.read_fields(document[0])
+        needs = {name: least_need(value) for name, value in fields.items() if name not in known.names}
+        room = known.room - sum(needs.values())
+        if room < 0:
+            return ItemResult(400, "illegal_argument_exception", "Limit of total fields has been exceeded")
+        new = frozenset(name for name, need in needs.items() if need)
+        self.fields[document[0]] = IndexFields(known.names | new, room)
+        return None
 
     def _write(self, document: tuple[str, str], version: int, source: bytes | None) -> ItemResult:
         if document[0] not in self.aliases:
             return ItemResult(404, "index_not_found_exception")
-        if version <= self.versions.get(document, -1):
+        if version <= self.versions.get(document, -1):  # also a probe, which has no version
             return ItemResult(409, "version_conflict_engine_exception")
         self.versions[document] = version
+        self.seq_nos[document] = self.writes = self.writes + 1
         known = self.documents.pop(document, None)
         if source is None:
             return ItemResult(200 if known is not None else 404)
@@ -81,7 +116,8 @@ class MemoryEngine:
         source = self.documents.get(document)
         if source is None:
             return None
-        return StoredDocument(self.versions[document], orjson.loads(source).get("ddb", {}).get("seq"))
+        kept = orjson.loads(source).get("ddb", {})
+        return StoredDocument(self.versions[document], kept.get("seq"), kept.get("event_id"))
 
     def _fail_in_outage(self) -> None:
         if self.outage is not None:

@@ -12,12 +12,14 @@ import orjson
 import requests
 
 from tailrace.failures import EngineError
+from tailrace.field_room import describe_fields
 from tailrace.generations import generation_name
-from tailrace.ports import ItemResult, StoredDocument
+from tailrace.ports import IndexFields, ItemResult, StoredDocument
 
 CONNECT_TIMEOUT_SECONDS = 3.05
 READ_TIMEOUT_SECONDS = 30.0
 _BULK_PATH = "/_bulk?require_alias=true&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
+_FIELDS = "*.aliases,*.mappings.properties,*.settings.index.mapping.total_fields.limit"
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _JSON = {"Content-Type": "application/json"}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -41,7 +43,11 @@ class OpenSearchEngine:
 
     def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
-        answer = self._call("POST", _BULK_PATH, body, _NDJSON)
+        return self.send_bulk(_BULK_PATH, body, count)
+
+    def send_bulk(self, path: str, body: bytes, count: int) -> Sequence[ItemResult]:
+        """As `bulk`, with a path of one's own: `/_bulk?…` and its parameters. Raises EngineError as `bulk` does."""
+        answer = self._call("POST", path, body, _NDJSON)
         items = answer.get("items", [])
         if len(items) != count:  # failure 79: an action the server overlooked is an error, not a success
             raise EngineError(503, f"the engine answered {len(items)} results for {count} actions")
@@ -50,11 +56,19 @@ class OpenSearchEngine:
     def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
         """See `ports.SearchEngine.read_stored`. Reads by id are realtime and see tombstones behind the alias filter."""
         body = {"docs": [{"_index": alias, "_id": id_} for alias, id_ in documents]}
-        answer = self._call("POST", "/_mget?_source_includes=ddb.seq", orjson.dumps(body), _JSON)
+        answer = self._call("POST", "/_mget?_source_includes=ddb.seq,ddb.event_id", orjson.dumps(body), _JSON)
         docs = answer.get("docs", [])
         if len(docs) != len(documents):
             raise EngineError(503, f"the engine answered {len(docs)} documents for {len(documents)} ids")
         return [_stored_document(doc) for doc in docs]
+
+    def read_fields(self, alias: str) -> IndexFields:
+        """See `ports.SearchEngine.read_fields`. Of several indices behind the alias, the one that takes the writes."""
+        answer = self.request("GET", f"/{quote(alias, safe='')}?filter_path={_FIELDS}")
+        name = max(answer, key=lambda name: (_is_write_index(answer[name], alias), name), default="")
+        index = answer.get(name, {})
+        limit = index.get("settings", {}).get("index", {}).get("mapping", {}).get("total_fields", {}).get("limit")
+        return describe_fields(index.get("mappings", {}).get("properties", {}), limit)
 
     def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
         """See `ports.SearchEngine.ensure_index`. The alias is part of the creation, so both appear together."""
@@ -109,6 +123,10 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+def _is_write_index(index: Mapping[str, Any], alias: str) -> bool:
+    return bool(index.get("aliases", {}).get(alias, {}).get("is_write_index"))
+
+
 def _item_result(result: Mapping[str, Any]) -> ItemResult:
     status = result["status"]
     error = result.get("error")
@@ -122,7 +140,8 @@ def _stored_document(doc: Mapping[str, Any]) -> StoredDocument | None:
         raise EngineError(503, f"a document could not be read: {doc['error'].get('type')}")
     if not doc.get("found"):
         return None
-    return StoredDocument(doc["_version"], doc.get("_source", {}).get("ddb", {}).get("seq"))
+    kept = doc.get("_source", {}).get("ddb", {})
+    return StoredDocument(doc["_version"], kept.get("seq"), kept.get("event_id"))
 
 
 def _engine_error(response: requests.Response, may_quote: bool) -> EngineError:
