@@ -20,9 +20,24 @@ _PARAMETER = """\
   Description: ARN of the stream of table {name}, view type NEW_AND_OLD_IMAGES
   AllowedPattern: ^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{{12}}:table/{pattern}/stream/.+$"""
 
+# Not ChangeStreamArn: that is the parameter of a table called `change`.
+_CHANGE_STREAM = """\
+ArnOfChangeStream:
+  Type: String
+  Default: none
+  Description: Kinesis stream that carries changes; its ARN, or create for one of this stack, or none
+  AllowedPattern: ^(none|create|arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/.+)$"""
+
+_CHANGE_STREAM_OF_TABLES = """\
+ArnOfChangeStream:
+  Type: String
+  Default: create
+  Description: Kinesis stream with the changes of {names}; its ARN, or create for one of this stack
+  AllowedPattern: ^(create|arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{{12}}:stream/.+)$"""
+
 # BatchSize and window: enough records for one bulk request, a second of delay at most. Retries and age: see the
 # comment above the block in template.yaml.
-_EVENT = """\
+_REPLICATED_EVENT = """\
 {logical}:
   Type: DynamoDB
   Properties:
@@ -39,6 +54,9 @@ _EVENT = """\
       OnFailure:
         Type: S3
         Destination: !GetAtt DeadLetterBucket.Arn"""
+
+# A table has one way at a time: what the replicator follows comes to the indexer by Kinesis.
+_EVENT = _REPLICATED_EVENT.replace("  Properties:\n", "  Properties:\n    Enabled: !If [Replicates, false, true]\n")
 
 _STREAM = "- !Ref {logical}StreamArn"
 _TABLE_OF_STREAM = "- !Select [0, !Split [/stream/, !Ref {logical}StreamArn]]"
@@ -59,6 +77,13 @@ def _table_arns(specs: Iterable[TableSpec]) -> Iterator[str]:
     yield from lines or ["[]"]
 
 
+def _change_stream(specs: Iterable[TableSpec]) -> Iterator[str]:
+    """The stream that all tables with `source: kinesis` share; with such tables there has to be one."""
+    names = ", ".join(spec.name for spec in specs if spec.source == "kinesis")
+    text = _CHANGE_STREAM_OF_TABLES.format(names=names) if names else _CHANGE_STREAM
+    yield from text.splitlines()
+
+
 def _fill(text: str, spec: TableSpec) -> list[str]:
     pattern = spec.name.replace(".", "[.]")
     return text.format(logical=logical_name(spec.name), name=spec.name, pattern=pattern).splitlines()
@@ -66,8 +91,11 @@ def _fill(text: str, spec: TableSpec) -> list[str]:
 
 BLOCKS: Mapping[str, Block] = {
     "parameters": _for_streams(_PARAMETER),
+    "change stream": _change_stream,
     "events": _for_streams(_EVENT, empty="{}"),
     "streams": _for_streams(_STREAM, empty="[]"),
+    "replicated events": _for_streams(_REPLICATED_EVENT, empty="{}"),
+    "replicated streams": _for_streams(_STREAM, empty="[]"),
     "tables": _table_arns,
 }
 

@@ -32,7 +32,7 @@ def _telemetry() -> Telemetry:
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """One batch of a DynamoDB stream to OpenSearch; answers the lowest sequence number that is not settled."""
+    """One batch of a stream to OpenSearch; answers the lowest sequence number that is not settled."""
     pipeline, telemetry, clock = _pipeline(), _telemetry(), SystemClock()
     started = clock.now()
     seconds_left = (context.get_remaining_time_in_millis() - _settings().time_margin_ms) / 1000

@@ -20,34 +20,76 @@ def of_type(kind):
     return {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == kind}
 
 
-def stream_events():
-    functions = of_type("AWS::Serverless::Function").values()
-    events = [each for function in functions for each in function.get("Events", {}).items()]
-    return {name: event["Properties"] for name, event in events if event["Type"] in ("DynamoDB", "Kinesis")}
+def stream_events(function):
+    events = of_type("AWS::Serverless::Function")[function]["Events"]
+    return {f"{function}{name}": event["Properties"] for name, event in events.items()}
 
 
-def statements():
-    """Every statement that allows something, conditions unfolded."""
-    policies = [policy for role in of_type("AWS::IAM::Role").values() for policy in role["Policies"]]
+def statements(role):
+    """Every statement that allows something in a role, conditions unfolded."""
+    policies = of_type("AWS::IAM::Role")[role]["Policies"]
     given = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
     unfolded = [each["Fn::If"][1] if "Fn::If" in each else each for each in given]
     return {each["Sid"]: each for each in unfolded}
+
+
+def actions(role):
+    return {sid: as_list(each["Action"]) for sid, each in statements(role).items()}
 
 
 def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-EVENTS = stream_events()
+STREAMS = [{"Ref": f"{logical_name(table)}StreamArn"} for table in STREAMED]
+OWN_STREAM = {"Fn::GetAtt": ["ChangeStream", "Arn"]}
+CHANGE_STREAM = {"Fn::If": ["CreatesChangeStream", OWN_STREAM, {"Ref": "ArnOfChangeStream"}]}
+BUCKET = {"Fn::GetAtt": ["DeadLetterBucket", "Arn"]}
+SAM_EVENTS = stream_events("IndexerFunction") | stream_events("ReplicatorFunction")
+MAPPINGS = of_type("AWS::Lambda::EventSourceMapping")
+EVENTS = SAM_EVENTS | MAPPINGS
 ALARMS = of_type("AWS::CloudWatch::Alarm")
-STATEMENTS = statements()
+STATEMENTS = {f"{role}.{sid}": each for role in of_type("AWS::IAM::Role") for sid, each in statements(role).items()}
 each_event = pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 each_alarm = pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 
 
-def test_every_streamed_table_has_its_event_source():
-    expected = [{"Ref": f"{logical_name(table)}StreamArn"} for table in STREAMED]
-    assert [event["Stream"] for event in EVENTS.values()] == expected
+@pytest.mark.parametrize("function", ["IndexerFunction", "ReplicatorFunction"])
+def test_every_streamed_table_has_its_event_source(function):
+    assert [event["Stream"] for event in stream_events(function).values()] == STREAMS
+
+
+def test_a_table_comes_by_one_way_at_a_time():
+    for event in stream_events("IndexerFunction").values():
+        assert event["Enabled"] == {"Fn::If": ["Replicates", False, True]}
+    for event in stream_events("ReplicatorFunction").values():
+        assert "Enabled" not in event
+    assert RESOURCES["ReplicatorFunction"]["Condition"] == "Replicates"
+
+
+def test_the_change_stream_reaches_the_indexer_whoever_writes_to_it():
+    mapping = MAPPINGS["ChangeStreamEvents"]
+    assert RESOURCES["ChangeStreamEvents"]["Condition"] == "ReadsChangeStream"
+    assert (mapping["FunctionName"], mapping["EventSourceArn"]) == ({"Ref": "IndexerFunction"}, CHANGE_STREAM)
+
+
+def test_a_change_stream_is_made_only_where_one_is_asked_for():
+    assert TEMPLATE["Parameters"]["ArnOfChangeStream"]["Default"] == "none"
+    assert TEMPLATE["Conditions"]["CreatesChangeStream"] == {"Fn::Equals": [{"Ref": "ArnOfChangeStream"}, "create"]}
+    assert RESOURCES["ChangeStream"]["Condition"] == "CreatesChangeStream"
+
+
+def test_the_change_stream_is_encrypted_and_outlasts_the_age_of_its_records():
+    stream = RESOURCES["ChangeStream"]["Properties"]
+    assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
+    assert stream["RetentionPeriodHours"] * 3600 > MAPPINGS["ChangeStreamEvents"]["MaximumRecordAgeInSeconds"]
+
+
+def test_the_replicator_writes_where_the_indexer_reads():
+    variables = RESOURCES["ReplicatorFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables == {"TAILRACE_KINESIS_STREAM": CHANGE_STREAM}
+    assert statements("ReplicatorRole")["WriteToChangeStream"]["Resource"] == CHANGE_STREAM
+    assert statements("IndexerRole")["FollowChangeStream"]["Resource"] == CHANGE_STREAM
 
 
 @each_event
@@ -68,9 +110,13 @@ def test_a_stream_source_gives_up_at_last_and_before_the_stream_is_trimmed(event
 
 @each_event
 def test_a_stream_source_parks_what_it_gives_up_in_s3(event):
-    # Type is what makes SAM attach the permission (trap 21); here it also tells the reader.
-    destination = {"Type": "S3", "Destination": {"Fn::GetAtt": ["DeadLetterBucket", "Arn"]}}
-    assert event["DestinationConfig"]["OnFailure"] == destination
+    assert event["DestinationConfig"]["OnFailure"]["Destination"] == BUCKET
+
+
+@pytest.mark.parametrize("event", SAM_EVENTS.values(), ids=SAM_EVENTS)
+def test_trap_21_an_event_of_sam_names_the_type_of_its_destination(event):
+    # Type is what makes SAM attach the permission; here it also tells the reader.
+    assert event["DestinationConfig"]["OnFailure"]["Type"] == "S3"
 
 
 @each_event
@@ -90,27 +136,46 @@ def test_a_stream_parameter_takes_the_stream_of_its_own_table_alone(table):
     assert pattern == f"^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{{12}}:table/{table}/stream/.+$"
 
 
-def test_the_role_follows_the_streams_of_the_tables_and_no_others():
-    expected = [{"Ref": f"{logical_name(table)}StreamArn"} for table in STREAMED]
-    assert STATEMENTS["FollowStreams"]["Resource"] == expected
+FOLLOW_STREAMS = [
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+]
+
+
+@pytest.mark.parametrize("role", ["IndexerRole", "ReplicatorRole"])
+def test_a_role_follows_the_streams_of_the_tables_and_no_others(role):
+    assert statements(role)["FollowStreams"]["Resource"] == STREAMS
 
 
 def test_the_role_reads_items_of_the_tables_and_no_others():
-    streams = [{"Ref": f"{logical_name(table)}StreamArn"} for table in STREAMED]
-    expected = [{"Fn::Select": [0, {"Fn::Split": ["/stream/", stream]}]} for stream in streams]
-    assert STATEMENTS["SettleByItem"]["Resource"] == expected
+    expected = [{"Fn::Select": [0, {"Fn::Split": ["/stream/", stream]}]} for stream in STREAMS]
+    assert statements("IndexerRole")["SettleByItem"]["Resource"] == expected
 
 
-def test_the_role_has_these_rights_and_no_others():
-    assert {sid: as_list(each["Action"]) for sid, each in STATEMENTS.items()} == {
-        "FollowStreams": [
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
+def test_the_replicator_has_these_rights_and_no_others():
+    assert actions("ReplicatorRole") == {
+        "FollowStreams": FOLLOW_STREAMS,
+        "WriteToChangeStream": ["kinesis:PutRecords"],
+        "KeepDeadLettersAndParkBatches": ["s3:PutObject"],
+        "FindParkedBatches": ["s3:ListBucket"],
+        "WriteLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+
+
+def test_the_indexer_has_these_rights_and_no_others():
+    assert actions("IndexerRole") == {
+        "FollowStreams": FOLLOW_STREAMS,
+        "FollowChangeStream": [
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
         ],
         "SettleByItem": ["dynamodb:GetItem"],
-        "WriteToDomain": ["es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut"],
+        "WriteToDomain": ["es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut"],
         "WriteToCollection": ["aoss:APIAccessAll"],
         "KeepDeadLettersAndParkBatches": ["s3:PutObject"],
         "FindParkedBatches": ["s3:ListBucket"],
@@ -155,21 +220,58 @@ def test_an_alarm_reaches_the_topic(alarm):
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
 
 
-def test_these_metrics_have_an_alarm():
-    assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in ALARMS.values()} == {
-        ("AWS/Lambda", "DestinationDeliveryFailures"),
-        ("AWS/Lambda", "Errors"),
-        ("AWS/Lambda", "IteratorAge"),
-        ("AWS/Lambda", "Throttles"),
-        ("AWS/S3", "PutRequests"),
-        ("Tailrace", "ConservationBreaches"),
-        ("Tailrace", "DeadLettered"),
-        ("Tailrace", "Failed"),
+def watched(**dimension):
+    """The metrics with an alarm on one function or service."""
+    [(name, value)] = dimension.items()
+    each = {"Name": name, "Value": value}
+    return {alarm["MetricName"] for alarm in ALARMS.values() if each in alarm.get("Dimensions", [])}
+
+
+@pytest.mark.parametrize("function", ["IndexerFunction", "ReplicatorFunction"])
+def test_a_function_behind_a_stream_has_these_alarms(function):
+    assert watched(FunctionName={"Ref": function}) == {
+        "DestinationDeliveryFailures",
+        "Errors",
+        "IteratorAge",
+        "Throttles",
     }
 
 
+@pytest.mark.parametrize("service", ["indexer", "replicator"])
+def test_a_function_behind_a_stream_has_alarms_on_its_account(service):
+    assert watched(service=service) >= {"ConservationBreaches", "DeadLettered", "Failed"}
+
+
+def test_a_quarantined_field_and_a_failed_sweep_have_alarms():
+    assert "Quarantined" in watched(service="indexer")
+    assert watched(FunctionName={"Ref": "SweeperFunction"}) == {"Errors"}
+
+
+def test_the_sweeper_has_these_rights_and_no_others():
+    assert actions("SweeperRole") == {
+        "SweepDomain": ["es:ESHttpGet", "es:ESHttpPost"],
+        "SweepCollection": ["aoss:APIAccessAll"],
+        "WriteSweeperLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+
+
+def test_parked_batches_have_an_alarm():
+    assert watched(FilterId="parked-batches") == {"PutRequests"}
+
+
+def test_an_alarm_of_the_replicator_is_there_when_it_is():
+    for name, alarm in ALARMS.items():
+        if {"Ref": "ReplicatorFunction"} in [each["Value"] for each in alarm.get("Dimensions", [])]:
+            assert RESOURCES[name]["Condition"] == "Replicates"
+
+
+def test_trap_12_changes_that_dynamodb_skips_have_an_alarm():
+    [query] = ALARMS["LostChangesAlarm"]["Metrics"]
+    assert query["Expression"] == 'SELECT SUM(FailedToReplicateRecordCount) FROM "AWS/DynamoDB"'
+
+
 def test_alarms_on_own_metrics_name_metrics_that_exist():
-    own = {alarm["MetricName"] for alarm in ALARMS.values() if alarm["Namespace"] == NAMESPACE}
+    own = {alarm["MetricName"] for alarm in ALARMS.values() if alarm.get("Namespace") == NAMESPACE}
     assert own <= set(METRIC_NAMES)
 
 

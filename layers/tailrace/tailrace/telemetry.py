@@ -9,14 +9,16 @@ from typing import Literal, get_args
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from tailrace.pipeline import BatchReport
 from tailrace.records import NANOSECONDS
+from tailrace.reports import BatchReport
+from tailrace.sweeping import SweepReport
 
 NAMESPACE = "Tailrace"
 
 MetricName = Literal[
     "RecordsIn",
     "Indexed",
+    "Replicated",
     "Deleted",
     "Superseded",
     "Stale",
@@ -24,6 +26,8 @@ MetricName = Literal[
     "Filtered",
     "DeadLettered",
     "Failed",
+    "Quarantined",
+    "Swept",
     "ConservationBreaches",
     "BulkBytes",
     "Retries",
@@ -35,6 +39,7 @@ METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
 _OUTCOME_METRICS: Mapping[str, MetricName] = {
     "records_in": "RecordsIn",
     "indexed": "Indexed",
+    "replicated": "Replicated",
     "deleted": "Deleted",
     "superseded": "Superseded",
     "stale": "Stale",
@@ -47,6 +52,7 @@ _COUNT_METRICS: Mapping[str, tuple[MetricName, MetricUnit]] = {
     "bulk_bytes": ("BulkBytes", MetricUnit.Bytes),
     "retries": ("Retries", MetricUnit.Count),
     "settle_reads": ("SettleReads", MetricUnit.Count),
+    "quarantined": ("Quarantined", MetricUnit.Count),
 }
 
 
@@ -72,6 +78,17 @@ class Telemetry:
                 "record", table=problem.table, position=problem.position, outcome=problem.outcome, reason=problem.reason
             )
 
+    def report_sweep(self, report: SweepReport, seconds: float) -> None:
+        """One sweep: `seconds` is its duration."""
+        counts = report.as_dict()
+        metrics = self._metrics()
+        metrics.add_metric("Swept", MetricUnit.Count, counts["removed"])
+        metrics.flush_metrics()
+        self._logger.info("sweep", extra={"milliseconds": round(seconds * 1000), **counts})
+        for each in report.swept:
+            if each.reason:
+                self._logger.warning("index", index=each.index, table=each.table, reason=each.reason)
+
     def report_breach(self, text: str) -> None:
         """The account of a batch did not sum (law 1)."""
         metrics = self._metrics()
@@ -81,8 +98,8 @@ class Telemetry:
 
     def _emit_metrics(self, report: BatchReport, counts: Mapping[str, int], now: float) -> None:
         metrics = self._metrics()
-        for outcome, name in _OUTCOME_METRICS.items():
-            metrics.add_metric(name, MetricUnit.Count, counts[outcome])
+        for outcome, number in counts.items():
+            metrics.add_metric(_OUTCOME_METRICS[outcome], MetricUnit.Count, number)
         for count, (name, unit) in _COUNT_METRICS.items():
             metrics.add_metric(name, unit, report.counts.get(count, 0))
         metrics.add_metric("ConservationBreaches", MetricUnit.Count, 0)
