@@ -33,9 +33,11 @@ def explain_event(event: Mapping[str, Any], tables: Tables) -> list[Explanation]
     records = decode_event(event)
     planner = Planner(tables)
     plans = [_plan(planner, record, number) for number, record in enumerate(records)]
-    _, superseded = coalesce(action for plan in plans if isinstance(plan, list) for action in plan)
-    lost = frozenset(superseded)
-    return [_explain(planner, number, *pair, lost) for number, pair in enumerate(zip(records, plans, strict=True))]
+    last, superseded = coalesce(action for plan in plans if isinstance(plan, list) for action in plan)
+    lost, tied = frozenset(superseded), frozenset((each.alias, each.id) for each in last if each.is_undecided)
+    return [
+        _explain(planner, number, *pair, lost, tied) for number, pair in enumerate(zip(records, plans, strict=True))
+    ]
 
 
 Plan = list[Action] | Outcome | Refusal | NeedsItem
@@ -51,7 +53,12 @@ def _plan(planner: Planner, record: ChangeRecord | Undecodable, number: int) -> 
 
 
 def _explain(
-    planner: Planner, number: int, record: ChangeRecord | Undecodable, plan: Plan, lost: frozenset[Action]
+    planner: Planner,
+    number: int,
+    record: ChangeRecord | Undecodable,
+    plan: Plan,
+    lost: frozenset[Action],
+    tied: frozenset[tuple[str, str]],
 ) -> Explanation:
     table, operation = (record.table, record.operation) if isinstance(record, ChangeRecord) else (None, None)
     known = (number, table, operation, record.position)
@@ -65,6 +72,8 @@ def _explain(
     writes = [action for action in plan if action not in lost]
     if not writes:
         return Explanation(*known, "superseded", "a later record of this event changes the same document")
+    if any((action.alias, action.id) in tied for action in writes):
+        return Explanation(*known, "item_read", "another change is of the same instant: the item would be read", writes)
     return Explanation(*known, min(action.done for action in writes).name.lower(), _why_written(plan), writes)
 
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "demo": LazyCommand("tailrace_cli.demo:demo", "The main job end to end on this machine."),
     "local": LazyCommand("tailrace_cli.local:local", "The laptop cloud: up, down, status."),
     "invoke": LazyCommand("tailrace_cli.invoke:invoke", "Send one event through the real runtime client."),
+    "verify": LazyCommand("tailrace_cli.verify:verify", "Prove that an index equals its table, or repair it."),
     "tables": LazyCommand("tailrace_cli.tables:tables", "Check, explain, render and apply tables.yaml."),
 }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import decoding, imports, throughput
+from benchmarks import decoding, imports, throughput, verify_speed
+from tailrace_local.emulator import Emulator
 from tailrace_local.engine import choose_engine
 
 CONSOLE = Console()
@@ -33,6 +34,25 @@ def print_throughput(url: str) -> None:
     CONSOLE.print(table)
 
 
+def print_order_cost(url: str) -> None:
+    """What versions and tombstones cost."""
+    table = Table("20,000 insertions and 1,900 removals, rendered before, one connection", "share")
+    table.add_row("plain: no versions, plain deletes", "1.00")
+    table.add_row("external versions and tombstones", f"{throughput.measure_order_cost(url):.2f}")
+    CONSOLE.print(table)
+
+
+def print_verify(url: str) -> None:
+    """Items per second of `tailrace verify`."""
+    with Emulator() as emulator:
+        results = verify_speed.measure(url, emulator.url)
+    table = Table("tailrace verify, 100,000 equal items", "items/s", "of client CPU", "peak MiB")
+    for name, speed in results.items():
+        figures = (f"{speed.items_per_second:,.0f}", f"{speed.of_the_client:,.0f}", f"{speed.peak_mib:.0f}")
+        table.add_row(name, *figures)
+    CONSOLE.print(table)
+
+
 def _figures(result: throughput.Throughput) -> tuple[str, str]:
     return f"{result.documents_per_second:,.0f}", f"{result.cpu_ms_per_1000:.1f}"
 
@@ -55,6 +75,8 @@ def main() -> None:
     print_imports()
     with choose_engine() as engine:
         print_throughput(engine.url)
+        print_order_cost(engine.url)
+        print_verify(engine.url)
 
 
 if __name__ == "__main__":

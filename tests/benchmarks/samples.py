@@ -50,6 +50,15 @@ def record(number: int) -> dict[str, Any]:
     }
 
 
+def removal(number: int) -> dict[str, Any]:
+    """The stream record of an order's removal, a second after its insertion."""
+    inserted = record(number)
+    change = {name: value for name, value in inserted["dynamodb"].items() if name != "NewImage"}
+    change |= {"OldImage": inserted["dynamodb"]["NewImage"], "ApproximateCreationDateTime": SECOND + 1}
+    change["SequenceNumber"] = str(222_000_000_000_000_000_000_000 + number)
+    return inserted | {"eventName": "REMOVE", "dynamodb": change}
+
+
 def event(first: int = 0, count: int = BATCH) -> dict[str, Any]:
     """One batch of records."""
     return {"Records": [record(number) for number in range(first, first + count)]}

@@ -13,8 +13,10 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from benchmarks.decoding import tailrace_body
-from benchmarks.samples import BATCH, TABLES, event
+from benchmarks.samples import BATCH, TABLES, event, removal
 from tailrace.adapters.clock import SystemClock
 from tailrace.adapters.memory import MemoryDeadLetters, MemoryItems
 from tailrace.adapters.opensearch import OpenSearchEngine
@@ -37,7 +39,11 @@ class Throughput:
 
 
 def _send_raw(url: str, first: int, gate: Any) -> float:
-    bodies = [tailrace_body(event(first + n * BATCH)) for n in range(BATCHES)]
+    return _post(url, [tailrace_body(event(first + n * BATCH)) for n in range(BATCHES)], gate)
+
+
+def _post(url: str, bodies: list[bytes], gate: Any) -> float:
+    """Send bodies that are rendered already over one kept-alive connection; CPU seconds of doing so."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
     path = "/_bulk?require_alias=true&filter_path=errors"
@@ -62,6 +68,44 @@ def _send_by_pipeline(url: str, first: int, gate: Any) -> float:
         if report.account.as_dict()["indexed"] != BATCH:
             raise RuntimeError("the pipeline did not index every record")
     return time.process_time() - started
+
+
+def _changes(first: int) -> list[bytes]:
+    """Bodies of insertions of which every tenth item is removed again in a later batch: documents and tombstones."""
+    return [tailrace_body(with_removals(event(first + n * BATCH), first + (n - 1) * BATCH)) for n in range(BATCHES)]
+
+
+def with_removals(batch: dict[str, Any], first: int) -> dict[str, Any]:
+    """The batch, and after it the removal of every tenth item of the batch that began at `first` (none before 0)."""
+    removals = [removal(number) for number in range(max(first, 0), max(first + BATCH, 0), 10)]
+    return {"Records": [*batch["Records"], *removals]}
+
+
+def _without_order(body: bytes) -> bytes:
+    """The same writes as anyone would send them: no versions, and a plain delete for each tombstone."""
+    lines = body.splitlines()
+    plain = []
+    for line, source in zip(lines[::2], lines[1::2], strict=True):
+        meta = orjson.loads(line)["index"]
+        target = {"_index": "orders", "_id": meta["_id"]}
+        is_tombstone = source.startswith(b'{"ddb":')
+        plain += [orjson.dumps({"delete": target})] if is_tombstone else [orjson.dumps({"index": target}), source]
+    return b"\n".join(plain) + b"\n"
+
+
+def _send_ordered(url: str, first: int, gate: Any) -> float:
+    return _post(url, _changes(first), gate)
+
+
+def _send_unordered(url: str, first: int, gate: Any) -> float:
+    return _post(url, [_without_order(body) for body in _changes(first)], gate)
+
+
+def measure_order_cost(url: str, rounds: int = ROUNDS) -> float:
+    """Writes per second with versions and tombstones as a share of plain unversioned writes of the same changes."""
+    run_once(_send_unordered, url, 1)
+    pairs = [(run_once(_send_unordered, url, 1), run_once(_send_ordered, url, 1)) for _ in range(rounds)]
+    return median(ordered.documents_per_second / plain.documents_per_second for plain, ordered in pairs)
 
 
 def _worker(send: Callable[..., float], url: str, first: int, gate: Any, results: Any) -> None:
