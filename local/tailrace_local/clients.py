@@ -37,6 +37,11 @@ class Clients:
         return self._session.client("dynamodb", endpoint_url=self.endpoint_url, config=self._config)
 
     @cached_property
+    def kinesis(self) -> Any:
+        """Kinesis Data Streams."""
+        return self._session.client("kinesis", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
     def s3(self) -> Any:
         """S3, by paths instead of host names."""
         config = self._config.merge(Config(s3={"addressing_style": "path"}))
@@ -49,6 +54,7 @@ class Clients:
     @cached_property
     def _config(self) -> Any:
         return Config(
+            proxies={},  # a proxy of the environment cannot reach loopback
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ANSWER_SECONDS,
             max_pool_connections=CONNECTIONS,

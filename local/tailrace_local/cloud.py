@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
 from tailrace.errors import UserError
-from tailrace_local.arns import REGION
+from tailrace_local.arns import REGION, table_of_stream
+from tailrace_local.aws_json import Place
 from tailrace_local.clients import Clients
-from tailrace_local.dynamodb_streams import DynamoDBStream
+from tailrace_local.cloud_mappings import MappingBuilder, destination_name
+from tailrace_local.disturbances import DestinationPolicy
 from tailrace_local.emulator import Emulator
 from tailrace_local.engine import SearchEngine, choose_engine
 from tailrace_local.event_source_properties import EventSourceMapping
-from tailrace_local.event_sources import MappingSpec, MappingStatus, StreamMapping
-from tailrace_local.filters import compile_filters
+from tailrace_local.event_sources import MappingStatus, StreamMapping
 from tailrace_local.function_environments import Surroundings, build_spec
 from tailrace_local.functions import LambdaFunction
 from tailrace_local.instances import InstanceDirectory
-from tailrace_local.laptop_tables import create_tables, stream_parameters
-from tailrace_local.on_failure import OnFailureDestination, Origin
+from tailrace_local.kinesis_destination import KinesisDestination
+from tailrace_local.laptop_tables import create_tables, stream_parameters, table_streams
 from tailrace_local.paths import state_directory
 from tailrace_local.runtime_packages import link_runtime_packages
+from tailrace_local.stream_properties import choose_change_stream
 from tailrace_local.template import Template, declared_parameters, read_template
 from tailrace_local.toolenvs import Notify, ensure_tool_environment, say_nothing
 
@@ -46,7 +47,8 @@ class LaptopCloud:
 
     `tables` are CreateTable requests. An `engine` that is given is started already and stays the caller's. `parameters`
     and `variables` go before the template's own parameters and the functions' variables. `is_built`: run what
-    `sam build` made of the template.
+    `sam build` made of the template. The changes of `kinesis_tables` go into the template's change stream, in the way
+    that `destination` says, and the template's mappings on these tables' own streams rest.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class LaptopCloud:
         engine: SearchEngine | None = None,
         parameters: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        kinesis_tables: Collection[str] = (),
+        destination: DestinationPolicy | None = None,
         notify: Notify = say_nothing,
     ) -> None:
         self.path = locate_template(template, is_built)
@@ -66,6 +70,10 @@ class LaptopCloud:
         self.emulator = Emulator(notify=notify)
         self.functions: dict[str, LambdaFunction] = {}
         self.mappings: dict[str, StreamMapping] = {}
+        self.destinations: dict[str, KinesisDestination] = {}
+        self._feeders: dict[str, StreamMapping] = {}
+        self._kinesis_tables = frozenset(kinesis_tables)
+        self._destination = destination or DestinationPolicy()
         self._followed: dict[str, str] = {}
         self._attaching = Lock()
         self._owns_engine = engine is None
@@ -94,12 +102,16 @@ class LaptopCloud:
         Raises `UserError` for a wrong template before anything is started, and for servers that do not come up.
         """
         declared = self.template
+        if self._kinesis_tables:
+            choose_change_stream(declared.streams, self.path.name)
         try:
             self._directory = InstanceDirectory("cloud", state_directory() / "run")
             self._start_servers()
             self._clients = Clients(self.emulator.url)
             for bucket in declared.buckets.values():
                 self.clients.s3.create_bucket(Bucket=bucket)
+            for stream in declared.streams.values():
+                self.clients.kinesis.create_stream(StreamName=stream.name, ShardCount=stream.shards)
             create_tables(self.clients.dynamodb, self._tables)
             self._prepare_functions()
             self.attach_streams()
@@ -110,31 +122,47 @@ class LaptopCloud:
     def attach_streams(self) -> list[str]:
         """Start the mappings whose tables exist by now and that do not follow them yet; answers their names."""
         with self._attaching:
-            self._template = self._read(stream_parameters(self.clients.dynamodb))
+            streams = table_streams(self.clients.dynamodb)
+            self._template = self._read(stream_parameters(streams))
             new = [mapping for mapping in self._template.mappings if self._is_to_start(mapping)]
             for name in {mapping.function for mapping in new}:
                 self.functions[name].warm_up()
             for mapping in new:
                 self._start_mapping(mapping)
+            for table in self._kinesis_tables & streams.keys():
+                self._feed_from(table, streams[table])
         return [mapping.name for mapping in new]
 
     def reason_to_rest(self, mapping: EventSourceMapping) -> str | None:
         """Why a declared mapping does not run; None where nothing keeps it from running."""
         if not mapping.is_enabled:
             return "disabled"
-        if mapping.kind != "DynamoDB":
-            return f"{mapping.kind} is not carried yet"
-        return "no stream yet" if mapping.stream_arn.startswith(NO_STREAM) else None
+        if mapping.kind == "Kinesis":
+            streams = [stream.arn for stream in self.template.streams.values()]
+            return None if mapping.stream_arn in streams else "the template declares no such stream"
+        if mapping.stream_arn.startswith(NO_STREAM):
+            return "no stream yet"
+        return "its table comes by Kinesis" if table_of_stream(mapping.stream_arn) in self._kinesis_tables else None
 
     def drain(self, timeout_seconds: float) -> None:
         """Return when every mapping has settled everything in its stream. Raises `UndeliveredError`."""
         deadline = time.monotonic() + timeout_seconds
-        for mapping in self.mappings.values():
+        for mapping in self.running:
             mapping.drain(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def running(self) -> list[StreamMapping]:
+        """Everything that moves records, in the direction in which they move."""
+        kinds = {mapping.name: mapping.kind for mapping in self.template.mappings}
+        # Whoever follows a table may feed a data stream: "DynamoDB" comes before "Kinesis".
+        return [
+            *self._feeders.values(),
+            *(self.mappings[name] for name in sorted(self.mappings, key=kinds.__getitem__)),
+        ]
 
     def statuses(self) -> list[MappingStatus]:
         """What each running mapping is doing."""
-        return [mapping.status() for mapping in self.mappings.values()]
+        return [mapping.status() for mapping in self.running]
 
     def dead_letters(self) -> Iterator[tuple[str, bytes]]:
         """Every object in the declared buckets: its key and its content."""
@@ -151,7 +179,7 @@ class LaptopCloud:
             if self._owns_engine:
                 last_to_first.callback(self.engine.close)
             last_to_first.callback(self.emulator.close)
-            for mapping in self.mappings.values():
+            for mapping in self.running:
                 last_to_first.callback(mapping.join)
             for function in self.functions.values():
                 last_to_first.callback(function.close)
@@ -166,9 +194,9 @@ class LaptopCloud:
 
     def _stop_mappings(self) -> None:
         deadline = time.monotonic() + STOP_GRACE_SECONDS
-        for mapping in self.mappings.values():
+        for mapping in self.running:
             mapping.ask_to_stop()
-        for mapping in self.mappings.values():
+        for mapping in self.running:
             mapping.stop(max(0.0, deadline - time.monotonic()))
 
     def _start_servers(self) -> None:
@@ -209,25 +237,26 @@ class LaptopCloud:
         return self.reason_to_rest(mapping) is None and self._followed.get(mapping.name) != mapping.stream_arn
 
     def _start_mapping(self, mapping: EventSourceMapping) -> None:
-        before = self.mappings.get(mapping.name)
-        if before is not None:
-            # The table was made anew, so its old stream is gone.
-            before.stop(STOP_GRACE_SECONDS)
-        running = self.mappings[mapping.name] = self._build_mapping(mapping)
+        _stop_old(self.mappings.get(mapping.name))
+        running = self.mappings[mapping.name] = self._builder.event_source(mapping)
         self._followed[mapping.name] = mapping.stream_arn
         running.start()
 
-    def _build_mapping(self, mapping: EventSourceMapping) -> StreamMapping:
-        matches = compile_filters(mapping.filters)
-        source = DynamoDBStream(self.emulator.url, REGION, self.clients.credentials, mapping.stream_arn, matches)
-        destination = None if mapping.on_failure_bucket is None else partial(self._destination, mapping)
-        function = self.functions[mapping.function]
-        spec = MappingSpec(mapping.name, function, mapping.policy, mapping.starting_position, destination)
-        return StreamMapping(spec, source)
+    def _feed_from(self, table: str, table_stream: str) -> None:
+        name = destination_name(table)
+        if self._followed.get(name) == table_stream:
+            return
+        _stop_old(self._feeders.get(name))
+        stream = choose_change_stream(self.template.streams, self.path.name)
+        built = self._builder.destination(table, table_stream, stream.arn, self._destination)
+        self.destinations[table], self._feeders[name] = built
+        self._followed[name] = table_stream
+        self._feeders[name].start()
 
-    def _destination(self, mapping: EventSourceMapping, shard_id: str) -> OnFailureDestination:
-        origin = Origin(mapping.id, self.functions[mapping.function].spec.arn, mapping.stream_arn, shard_id)
-        return OnFailureDestination(self.clients.s3, str(mapping.on_failure_bucket), origin)
+    @property
+    def _builder(self) -> MappingBuilder:
+        place = Place(self.emulator.url, REGION, self.clients.credentials)
+        return MappingBuilder(place, self.clients.s3, self.functions)
 
 
 def locate_template(path: Path, is_built: bool) -> Path:
@@ -238,6 +267,12 @@ def locate_template(path: Path, is_built: bool) -> Path:
     if not built.is_file():
         raise UserError(f"{path.name} is not built (there is no {built}): run `make build` first")
     return built
+
+
+def _stop_old(before: StreamMapping | None) -> None:
+    # The table was made anew, so its old stream is gone.
+    if before is not None:
+        before.stop(STOP_GRACE_SECONDS)
 
 
 def _start_into(emulator: Emulator, failures: list[BaseException]) -> None:

@@ -15,7 +15,7 @@ from tailrace_local.properties import Properties
 from tailrace_local.shard_mapping import MappingPolicy
 
 KINDS = ("DynamoDB", "Kinesis")
-POSITIONS = {"DynamoDB": ("TRIM_HORIZON", "LATEST"), "Kinesis": ("TRIM_HORIZON", "LATEST", "AT_TIMESTAMP")}
+POSITIONS = ("TRIM_HORIZON", "LATEST")  # AT_TIMESTAMP of Kinesis is not carried
 WITHOUT_EFFECT = frozenset({"KmsKeyArn", "MetricsConfig", "StartingPositionTimestamp", "Tags"})
 MAX_FILTERS = 10  # Lambda quota: 5, on request 10
 BUCKET_ARN = "arn:aws:s3:::"
@@ -74,7 +74,7 @@ def read_event_source(
         function=function,
         kind=kind,
         stream_arn=stream_arn,
-        starting_position=properties.choice("StartingPosition", POSITIONS[kind]),
+        starting_position=properties.choice("StartingPosition", POSITIONS),
         is_enabled=properties.boolean("Enabled", True),
         policy=_read_policy(properties),
         filters=_read_filters(properties.within("FilterCriteria")),

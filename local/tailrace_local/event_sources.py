@@ -16,7 +16,7 @@ from threading import Condition
 from tailrace.errors import TailraceError
 from tailrace_local.on_failure import OnFailureDestination
 from tailrace_local.shard_mapping import MappingCounters, MappingPolicy
-from tailrace_local.shard_workers import Delivery, Invocable, ShardWorker
+from tailrace_local.shard_workers import IDLE_POLL_SECONDS, Delivery, Invocable, ShardWorker
 from tailrace_local.stream_sources import Shard, SourceError, StreamGoneError, StreamSource
 
 DISCOVERY_SECONDS = 10.0
@@ -37,6 +37,7 @@ class MappingSpec:
     policy: MappingPolicy
     starting_position: str
     on_failure: Callable[[str], OnFailureDestination] | None = None
+    idle_poll_seconds: float = IDLE_POLL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,8 @@ class StreamMapping:
         self._awaits_shards = not shards or len(ready) < len(new)
 
     def _is_ready(self, shard: Shard, shards: Sequence[Shard]) -> bool:
-        is_listed = any(other.id == shard.parent for other in shards)
-        return not is_listed or shard.parent in self._finished() | self._passed_over
+        done = self._finished() | self._passed_over
+        return all(other.id in done for other in shards if other.id in shard.parents)
 
     def _finished(self) -> set[str]:
         return {name for name, worker in self._workers.items() if worker.is_finished}
@@ -177,7 +178,7 @@ class StreamMapping:
         spec = self.spec
         destination = None if spec.on_failure is None else spec.on_failure(shard_id)
         reader = self._source.reader(shard_id, position)
-        delivery = Delivery(spec.function, spec.policy, destination)
+        delivery = Delivery(spec.function, spec.policy, destination, spec.idle_poll_seconds)
         with self._changed:
             if self._is_stopping:
                 return

@@ -27,14 +27,20 @@ def create_tables(dynamodb: Any, requests: Iterable[Mapping[str, Any]]) -> None:
             dynamodb.create_table(**request)
 
 
-def stream_parameters(dynamodb: Any) -> dict[str, str]:
-    """The ARN of each existing table's stream, by the template parameter that takes it (`<Table>StreamArn`)."""
-    arns = {name: dynamodb.describe_table(TableName=name)["Table"] for name in _table_names(dynamodb)}
-    return {
-        f"{logical_name(name)}StreamArn": table["LatestStreamArn"]
-        for name, table in arns.items()
-        if table.get("LatestStreamArn")
-    }
+def kinesis_tables(tables: Tables) -> frozenset[str]:
+    """The tables whose changes come by Kinesis."""
+    return frozenset(name for name, spec in tables.specs.items() if spec.source == "kinesis")
+
+
+def table_streams(dynamodb: Any) -> dict[str, str]:
+    """The ARN of each existing table's stream, by the table's name."""
+    tables = (dynamodb.describe_table(TableName=name)["Table"] for name in _table_names(dynamodb))
+    return {table["TableName"]: table["LatestStreamArn"] for table in tables if table.get("LatestStreamArn")}
+
+
+def stream_parameters(streams: Mapping[str, str]) -> dict[str, str]:
+    """The ARNs of tables' streams by the template parameter that takes each (`<Table>StreamArn`)."""
+    return {f"{logical_name(name)}StreamArn": arn for name, arn in streams.items()}
 
 
 def _table_names(dynamodb: Any) -> Iterator[str]:

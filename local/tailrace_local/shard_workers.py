@@ -37,11 +37,14 @@ class Invocable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where a shard's records go: the function, its policy, and what takes the records that it gives up."""
+    """Where a shard's records go: the function, its policy, what takes the records that it gives up; and how long
+    to wait (seconds) before an empty shard is read again.
+    """
 
     function: Invocable
     policy: MappingPolicy
     on_failure: OnFailureDestination | None = None
+    idle_poll_seconds: float = IDLE_POLL_SECONDS
 
 
 class ShardWorker:
@@ -114,7 +117,7 @@ class ShardWorker:
             self._end()
             return
         self._read_failures = 0
-        self._next_poll = 0.0 if page.records else now + IDLE_POLL_SECONDS
+        self._next_poll = 0.0 if page.records else now + self._delivery.idle_poll_seconds
         self.mapping.offer(page.records, now)
         if page.is_end:
             self._end()

@@ -28,6 +28,12 @@ class Shard:
     id: str
     parent: str | None = None
     is_closed: bool = False
+    adjacent_parent: str | None = None  # of a shard that two were merged into
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The shards that are read before it."""
+        return tuple(each for each in (self.parent, self.adjacent_parent) if each is not None)
 
 
 @dataclass(frozen=True, slots=True)

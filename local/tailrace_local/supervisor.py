@@ -29,7 +29,7 @@ from tailrace_local.cloud_control import ControlServer
 from tailrace_local.cloud_reports import describe, invoke
 from tailrace_local.cloud_state import LOOK_AGAIN_SECONDS, CloudState, hold, write_state
 from tailrace_local.external_engine import without_credentials
-from tailrace_local.laptop_tables import table_requests
+from tailrace_local.laptop_tables import kinesis_tables, table_requests
 from tailrace_local.paths import state_directory
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -95,9 +95,13 @@ def _supervise(options: argparse.Namespace, run: Path, reports: IO[bytes]) -> in
 
 
 def _hold_cloud(options: argparse.Namespace, run: Path, reports: IO[bytes]) -> None:
-    requests = table_requests(read_tables(options.tables))
+    tables = read_tables(options.tables)
     cloud = LaptopCloud(
-        options.template, requests, is_built=options.built, notify=lambda line: _tell(reports, notice=line)
+        options.template,
+        table_requests(tables),
+        is_built=options.built,
+        kinesis_tables=kinesis_tables(tables),
+        notify=lambda line: _tell(reports, notice=line),
     )
     with cloud, ControlServer(lambda path, body: _answer(cloud, path, body), secrets.token_urlsafe()) as control:
         state = CloudState(

@@ -1,4 +1,4 @@
-"""What `template.yaml` declares, as far as a laptop runs it: functions, layers, event sources and buckets.
+"""What `template.yaml` declares, as far as a laptop runs it: functions, layers, event sources, buckets, data streams.
 
 It is the single truth about them, so that a wrong template fails here and not on the day of its deployment.
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailrace_local import function_properties
-from tailrace_local.arns import STACK, bucket_arn, function_arn
+from tailrace_local import function_properties, stream_properties
+from tailrace_local.arns import STACK, bucket_arn, data_stream_arn, function_arn
 from tailrace_local.cloudformation import Resolver, load_document
 from tailrace_local.event_source_properties import (
     KINDS,
@@ -26,16 +26,17 @@ from tailrace_local.event_source_properties import (
 )
 from tailrace_local.function_properties import Function, read_folder, read_function
 from tailrace_local.properties import Properties
+from tailrace_local.stream_properties import DataStream, read_data_stream
 from tailrace_local.template_parameters import PSEUDO_PARAMETERS, parameter_values
 
 FUNCTION, LAYER, BUCKET = "AWS::Serverless::Function", "AWS::Serverless::LayerVersion", "AWS::S3::Bucket"
-MAPPING = "AWS::Lambda::EventSourceMapping"
+MAPPING, STREAM = "AWS::Lambda::EventSourceMapping", "AWS::Kinesis::Stream"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template declares: parameters with their values, functions and bucket names by logical id.
+    """What a template declares: parameters with their values, functions, bucket names and data streams by logical id.
 
     `ignored` lists what does not run here, each as `LogicalId (Kind)`.
     """
@@ -45,6 +46,7 @@ class Template:
     functions: Mapping[str, Function]
     mappings: tuple[EventSourceMapping, ...]
     buckets: Mapping[str, str]
+    streams: Mapping[str, DataStream]
     ignored: tuple[str, ...]
 
 
@@ -78,7 +80,8 @@ class _Reader:
             self._check_destination(mapping, buckets)
         layers = {name: self._layer(name) for name in self._of_kind(LAYER)}
         functions = {name: self._function(name, layers) for name in self._of_kind(FUNCTION)}
-        return Template(self.path, self.parameters, functions, mappings, buckets, tuple(self._ignored()))
+        streams = {name: self._stream(name) for name in self._of_kind(STREAM)}
+        return Template(self.path, self.parameters, functions, mappings, buckets, streams, tuple(self._ignored()))
 
     def _is_active(self, name: str, resource: Any) -> bool:
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
@@ -101,6 +104,8 @@ class _Reader:
             return function_arn(self._function_name(name)) if attribute else self._function_name(name)
         if kind == BUCKET and attribute in (None, "Arn"):
             return bucket_arn(self._bucket_name(name)) if attribute else self._bucket_name(name)
+        if kind == STREAM and attribute in (None, "Arn"):
+            return data_stream_arn(self._stream_name(name)) if attribute else self._stream_name(name)
         # What does not run here still has a name, so that what is resolved may refer to it.
         return name if attribute is None else f"{name}.{attribute}"
 
@@ -123,6 +128,9 @@ class _Reader:
             raise self.resolver.error(f"{name}.BucketName", f"{bucket!r} is no bucket name: 3 to 63 of a-z 0-9 . -")
         return bucket
 
+    def _stream_name(self, name: str) -> str:
+        return self._name(name, "Name", f"{STACK}-{name}")
+
     def _function_name(self, name: str) -> str:
         return self._name(name, "FunctionName", f"{STACK}-{name}")
 
@@ -131,6 +139,12 @@ class _Reader:
         self._resolved(name, dict.fromkeys(raw)).refuse_unknown(function_properties.KNOWN)
         read = {key: raw[key] for key in function_properties.READ if key in raw}
         return read_function(name, self._function_name(name), self._resolved(name, read), self.path.parent, layers)
+
+    def _stream(self, name: str) -> DataStream:
+        raw = self._raw(name)
+        self._resolved(name, dict.fromkeys(raw)).refuse_unknown(stream_properties.KNOWN)
+        read = {key: raw[key] for key in stream_properties.READ if key in raw}
+        return read_data_stream(self._stream_name(name), self._resolved(name, read))
 
     def _layer(self, name: str) -> Path:
         return read_folder(self._resolved(name, self._raw(name)), "ContentUri", self.path.parent)
@@ -181,7 +195,7 @@ class _Reader:
             raise self.resolver.error(place, f"the template declares no bucket {bucket}")
 
     def _ignored(self) -> Iterator[str]:
-        carried = (FUNCTION, LAYER, BUCKET, MAPPING)
+        carried = (FUNCTION, LAYER, BUCKET, MAPPING, STREAM)
         yield from (f"{name} ({self._kind(name)})" for name in self.active if self._kind(name) not in carried)
         for function in self._of_kind(FUNCTION):
             for name, event in self._events(function).items():

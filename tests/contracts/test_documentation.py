@@ -15,7 +15,8 @@ from builders import Indexer, change_record
 from tailrace import attributes, bulk, delivery, failures, field_kinds, identity, index_names, mappings
 from tailrace.field_kinds import FIELD_KINDS, NUMBER_FORMATS
 from tailrace.outcomes import Outcome
-from tailrace.settings import read_settings
+from tailrace.replication import ReplicationOutcome
+from tailrace.settings import read_replicator_settings, read_settings
 from tailrace.tables import load_tables
 from tailrace.telemetry import METRIC_NAMES
 from tailrace_cli.main import tailrace
@@ -76,6 +77,7 @@ class Recorder(Mapping[str, str]):
 def variables_of_functions() -> set[str]:
     environment = Recorder()
     read_settings(environment)
+    read_replicator_settings(environment)
     return environment.asked
 
 
@@ -125,7 +127,7 @@ def test_every_event_file_has_its_row(event):
     assert any(row.startswith("| [") and f"({event})" in row for row in rows(README))
 
 
-@pytest.mark.parametrize("outcome", [outcome.name.lower() for outcome in Outcome])
+@pytest.mark.parametrize("outcome", sorted({each.name.lower() for each in (*Outcome, *ReplicationOutcome)}))
 def test_every_outcome_has_its_meaning(outcome):
     assert has_row(GUARANTEES, outcome)
 
@@ -172,11 +174,11 @@ def test_every_field_of_the_reserved_object_has_its_meaning(field):
 
 def reasons() -> set[str]:
     """The words that code gives as the reason of a dead letter or of a failed record."""
-    given = {"Refusal", "_refuse", "_fail", "_end_all"}
+    given = {"Refusal", "MisspelledRecordError", "_refuse", "_fail", "_end_all", "_give_up"}
     calls = [node for path in CODE for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     chosen = [node for node in calls if getattr(node.func, "id", getattr(node.func, "attr", "")) in given]
     texts = {each.value for node in chosen for each in node.args if isinstance(each, ast.Constant)}
-    return {text for text in texts | noted() if isinstance(text, str) and re.fullmatch(r"[a-z]+(_[a-z]+)*", text)}
+    return {text for text in texts | noted() if isinstance(text, str) and re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", text)}
 
 
 def noted() -> set[object]:
@@ -216,12 +218,20 @@ def test_a_limit_is_the_one_in_the_code(figure):
     assert figure in README
 
 
+SCHEDULES = ("Schedule", "ScheduleV2")
+
+
 def event_sources() -> list[dict[str, object]]:
-    functions = [each for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
-    return [event["Properties"] for each in functions for event in each["Properties"]["Events"].values()]
+    resources = TEMPLATE["Resources"].values()
+    functions = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
+    events = [event for each in functions for event in each["Properties"].get("Events", {}).values()]
+    mappings_ = [each for each in resources if each["Type"] == "AWS::Lambda::EventSourceMapping"]
+    return [each["Properties"] for each in (*events, *mappings_) if each["Type"] not in SCHEDULES]
 
 
-@pytest.mark.parametrize("source", event_sources(), ids=lambda source: source["Stream"]["Ref"])
+@pytest.mark.parametrize(
+    "source", event_sources(), ids=lambda source: source.get("Stream", {}).get("Ref", "change stream")
+)
 def test_bounds_of_batches_and_retries_are_those_of_the_template(source):
     hours = source["MaximumRecordAgeInSeconds"] // 3600
 

@@ -7,13 +7,17 @@ import pytest
 from botocore.credentials import Credentials
 from mapping_builders import NOON, record
 
-from tailrace_local.dynamodb_streams import DynamoDBShardReader, StreamsApi, StreamsApiError, to_record
+from tailrace_local.aws_json import DYNAMODB_STREAMS, ApiError, JsonApi, Place
+from tailrace_local.dynamodb_streams import DynamoDBStream, to_record
 from tailrace_local.event_sources import MappingSpec, StreamMapping, UndeliveredError
 from tailrace_local.functions import InvokeResult, ThrottledError
+from tailrace_local.shard_iterators import ShardIteratorReader
 from tailrace_local.shard_mapping import MappingPolicy, RetryPacing
 from tailrace_local.stream_sources import Page, Shard, SourceError, StreamGoneError
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-11-21T12:51:11.612"
+NOWHERE = Place("http://127.0.0.1:9", "us-east-1", Credentials("test", "test"))
+STREAM = DynamoDBStream(NOWHERE, ARN, lambda _: True)
 AT_ONCE = MappingPolicy(pacing=RetryPacing(first=0, ceiling=0))
 
 
@@ -82,16 +86,6 @@ class ScriptedApi:
         return answer
 
 
-class Stream:
-    """What a shard reader needs of its stream."""
-
-    arn = ARN
-
-    @staticmethod
-    def matches(_):
-        return True
-
-
 def page(*numbers, is_end=False):
     """An answer of GetRecords."""
     found = {"Records": [raw_record(number) for number in numbers]}
@@ -103,7 +97,7 @@ class TestPositions:
 
     def reader(self, *answers, position="TRIM_HORIZON"):
         self.api = ScriptedApi(*answers)
-        return DynamoDBShardReader(Stream, self.api, "shardId-1", position)
+        return ShardIteratorReader(STREAM, self.api, "shardId-1", position)
 
     def test_a_shard_without_a_next_iterator_has_ended(self):
         assert self.reader(page("1", is_end=True)).read(NOON).is_end is True
@@ -116,7 +110,7 @@ class TestPositions:
         assert self.api.positions == [("TRIM_HORIZON", None)]
 
     def test_an_expired_iterator_is_found_again_behind_the_last_record(self):
-        reader = self.reader(page("1", "2"), StreamsApiError("GetRecords", "ExpiredIteratorException"), page("3"))
+        reader = self.reader(page("1", "2"), ApiError("GetRecords", "ExpiredIteratorException"), page("3"))
         reader.read(NOON)
         with pytest.raises(SourceError):
             reader.read(NOON)
@@ -125,7 +119,7 @@ class TestPositions:
         assert self.api.positions == [("TRIM_HORIZON", None), ("AFTER_SEQUENCE_NUMBER", "2")]
 
     def test_a_throttled_read_keeps_its_iterator(self):
-        throttled = StreamsApiError("GetRecords", "LimitExceededException")
+        throttled = ApiError("GetRecords", "LimitExceededException")
         reader = self.reader(page("1"), throttled, page("2"))
         reader.read(NOON)
         with pytest.raises(SourceError):
@@ -135,7 +129,7 @@ class TestPositions:
         assert self.api.positions == [("TRIM_HORIZON", None)]
 
     def test_a_trimmed_position_goes_on_at_the_horizon(self):
-        reader = self.reader(page("1"), StreamsApiError("GetRecords", "TrimmedDataAccessException"), page("9"))
+        reader = self.reader(page("1"), ApiError("GetRecords", "TrimmedDataAccessException"), page("9"))
         reader.read(NOON)
         with pytest.raises(SourceError):
             reader.read(NOON)
@@ -144,7 +138,7 @@ class TestPositions:
         assert self.api.positions[-1] == ("TRIM_HORIZON", None)
 
     def test_a_latest_iterator_that_expires_unread_loses_nothing(self):
-        expired = StreamsApiError("GetRecords", "ExpiredIteratorException")
+        expired = ApiError("GetRecords", "ExpiredIteratorException")
         reader = self.reader(page(), expired, page("1"), position="LATEST")
         reader.read(NOON)
         with pytest.raises(SourceError):
@@ -154,14 +148,14 @@ class TestPositions:
         assert self.api.positions == [("LATEST", None), ("TRIM_HORIZON", None)]
 
     def test_a_stream_that_cannot_be_reached_is_an_error_of_the_source(self):
-        api = StreamsApi("http://127.0.0.1:9", "us-east-1", Credentials("test", "test"))
+        api = JsonApi(NOWHERE, DYNAMODB_STREAMS)
 
         with pytest.raises(SourceError, match=r"GetRecords: no answer \(EndpointConnectionError\)"):
             api.call("GetRecords", {})
 
     def test_a_stream_that_is_gone_says_so(self):
         with pytest.raises(StreamGoneError):
-            self.reader(StreamsApiError("GetRecords", "ResourceNotFoundException")).read(NOON)
+            self.reader(ApiError("GetRecords", "ResourceNotFoundException")).read(NOON)
 
 
 class MemoryStream:
@@ -254,6 +248,19 @@ class TestLineage:
         follow(stream, Recorder(), position="LATEST").drain(10)
 
         assert stream.starts == [("child", "LATEST")]
+
+    def test_a_merged_shard_is_read_after_both_its_parents_are_settled(self, follow):
+        merged = Shard("merged", "left", adjacent_parent="right")
+        stream, function = MemoryStream(Shard("left", None, True), Shard("right", None, True), merged), Recorder()
+        stream.ended = {"left", "right"}
+        stream.put("left", 1)
+        stream.put("right", 2)
+        started_by_then = []
+        function.before = [lambda: None, lambda: started_by_then.extend(name for name, _ in stream.starts)]
+        follow(stream, function).drain(10)
+
+        assert started_by_then == ["left", "right"]
+        assert stream.starts[-1] == ("merged", "TRIM_HORIZON")
 
     def test_with_latest_the_children_that_appear_later_are_read_whole(self, follow):
         stream = MemoryStream(Shard("parent"))

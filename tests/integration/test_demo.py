@@ -74,13 +74,13 @@ class EngineOutage:
 
 
 class Tampering:
-    """Deletes, changes and adds a document behind the pipeline's back, just before all are compared."""
+    """Deletes, changes and adds a document behind the pipeline's back, just before all is verified."""
 
     def __init__(self, engine_url):
         self.documents = Documents(engine_url)
 
     def __call__(self, progress):
-        if progress.phase.startswith("comparing"):
+        if progress.phase.startswith("verifying"):
             self.documents.request("DELETE", "/airlines/_doc/AA")
             self.documents.request("POST", "/airlines/_update/UA", {"doc": {"name": "Another name"}})
             self.documents.request("PUT", "/airlines/_doc/nobody", {"carrier": "nobody"})
@@ -95,7 +95,8 @@ def test_the_demo_ends_with_every_item_equal_to_its_document_and_leaves_nothing_
     result = json.loads(output)
 
     assert (process.returncode, result["complaints"], result["cross_check"]["differences"]) == (0, [], [])
-    assert sum(one["items"] for one in result["comparisons"]) == sum(result["expected_items"].values())
+    assert [one["clean"] for one in result["certificates"]] == [True] * 5
+    assert sum(one["items"] for one in result["certificates"]) == sum(result["expected_items"].values())
     assert result["account"]["total"]["records_in"] >= result["account"]["changes"] == 659
     assert children
     assert not alive(children)
@@ -114,8 +115,9 @@ def test_an_engine_that_is_killed_in_the_middle_costs_no_difference(cloud):
 def test_what_is_missing_different_or_too_much_is_found(cloud):
     result = run_demo(cloud, Tampering(cloud.engine.url))
 
-    found = sorted((one.kind, one.id, one.fields) for one in result.comparisons[0].differences)
-    assert found == [("different", "UA", ("name",)), ("missing", "AA", ()), ("orphan", "nobody", ())]
+    found = sorted((one.kind.label, one.id, one.fields) for one in result.certificates[0].differences.shown)
+    assert found == [("corrupt", "UA", ("name",)), ("foreign", "nobody", ()), ("missing", "AA", ())]
+    assert [one.is_clean for one in result.certificates] == [False, True, True, True, True]
     assert [(one.kind, one.id) for one in result.cross_check.differences] == [("missing", "AA"), ("different", "UA")]
     assert list(result.complaints()) == ["5 differences between tables and indices"]
 

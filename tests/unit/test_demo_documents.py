@@ -1,4 +1,4 @@
-"""Reading the index: every digit, every page, through aliases alone, and an error where the engine gives one."""
+"""Reading the index: every digit, through aliases alone, and an error where the engine gives one."""
 
 from dataclasses import dataclass, field
 
@@ -33,9 +33,9 @@ def documents(*answers):
     return Documents("http://engine/", session), session
 
 
-def hits(*found, scroll="s"):
+def hits(*found):
     texts = ",".join(f'{{"_id":"{id_}","_source":{source}}}' for id_, source in found)
-    return 200, f'{{"_scroll_id":"{scroll}","hits":{{"hits":[{texts}]}}}}'
+    return 200, f'{{"hits":{{"hits":[{texts}]}}}}'
 
 
 def test_numbers_are_read_as_their_digits():
@@ -44,24 +44,11 @@ def test_numbers_are_read_as_their_digits():
     assert found == {"a": ("N", "12345678901234567890123456789012345678"), "b": ("N", "1.50"), "c": ("N", "1e400")}
 
 
-def test_all_pages_of_an_alias_are_read_and_the_snapshot_is_let_go():
-    reader, session = documents(hits(("1", '{"n":1}')), hits(("2", "{}"), scroll="t"), hits(scroll="u"), (200, "{}"))
-
-    assert list(reader.read_all("planes-a=20b")) == [("1", {"n": ("N", "1")}), ("2", {})]
-    assert [(method, path) for method, path, _ in session.asked] == [
-        ("POST", "/planes-a%3D20b/_search?scroll=2m"),
-        ("POST", "/_search/scroll"),
-        ("POST", "/_search/scroll"),
-        ("DELETE", "/_search/scroll"),
-    ]
-
-
 def test_the_engine_is_never_asked_to_filter_a_source():
-    reader, session = documents(hits(), (200, "{}"), hits())
+    reader, session = documents(hits(("1", '{"n":1.50}')))
 
-    list(reader.read_all("flights"))
-    reader.read_some("flights", ["1"])
-
+    assert reader.read_some("planes-a=20b", ["1"]) == {"1": {"n": ("N", "1.50")}}
+    assert [path for _, path, _ in session.asked] == ["/planes-a%3D20b/_search"]
     assert not [body for _, path, body in session.asked if "_source" in (body or {}) or "filter_path" in path]
 
 

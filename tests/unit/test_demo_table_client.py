@@ -106,16 +106,6 @@ def test_an_update_that_only_removes_has_no_values():
     }
 
 
-def test_a_scan_is_consistent_and_follows_the_pages():
-    tables, session, _ = client((200, {"Items": [1], "LastEvaluatedKey": KEY}), (200, {"Items": [2]}))
-
-    assert list(tables.scan("airlines")) == [[1], [2]]
-    assert session.asked == [
-        ("DynamoDB_20120810.Scan", {"TableName": "airlines", "ConsistentRead": True}),
-        ("DynamoDB_20120810.Scan", {"TableName": "airlines", "ConsistentRead": True, "ExclusiveStartKey": KEY}),
-    ]
-
-
 def test_a_proxy_of_the_environment_is_not_asked():
     _, session, _ = client()
 

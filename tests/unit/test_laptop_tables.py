@@ -1,7 +1,7 @@
 """The tables that the laptop cloud makes of a tables file."""
 
 from tailrace.tables import load_tables
-from tailrace_local.laptop_tables import table_requests
+from tailrace_local.laptop_tables import kinesis_tables, stream_parameters, table_requests
 
 
 def request(**settings):
@@ -41,3 +41,17 @@ def test_a_key_is_text_where_its_field_is_a_date_in_text():
 
 def test_a_table_without_a_declared_key_is_not_made():
     assert table_requests(load_tables({"tables": {"orders": {}}})) == []
+
+
+def test_a_table_that_comes_by_kinesis_is_made_like_any_other():
+    assert request(key=["id"], source="kinesis") == request(key=["id"])
+
+
+def test_the_tables_that_come_by_kinesis_are_those_that_say_so():
+    tables = load_tables({"tables": {"orders": {"source": "kinesis"}, "carts": {"source": "streams"}, "users": {}}})
+
+    assert kinesis_tables(tables) == {"orders"}
+
+
+def test_a_stream_goes_to_the_parameter_of_its_table():
+    assert stream_parameters({"my-orders": "arn"}) == {"MyOrdersStreamArn": "arn"}

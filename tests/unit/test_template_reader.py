@@ -7,6 +7,7 @@ from function_builders import FIXTURES
 
 from tailrace_local.cloudformation import TemplateError
 from tailrace_local.shard_mapping import MappingPolicy
+from tailrace_local.stream_properties import DataStream, choose_change_stream
 from tailrace_local.template import read_template
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-11-21T12:51:11.612"
@@ -43,6 +44,7 @@ EVENT = (
             StartingPosition: TRIM_HORIZON
 """
 )
+DATA_STREAM = "\n  Changes:\n    Type: AWS::Kinesis::Stream\n"
 BUCKET = "\n  Letters:\n    Type: AWS::S3::Bucket\n"
 
 
@@ -335,3 +337,71 @@ def test_what_is_no_template_is_refused(read, text, problem):
 def test_a_missing_template_is_refused():
     with pytest.raises(TemplateError, match=r"nowhere.yaml: cannot be read \(No such file or directory\)"):
         read_template(Path("nowhere.yaml"), {})
+
+
+class TestDataStreams:
+    @pytest.mark.parametrize(
+        ("properties", "stream"),
+        [
+            ("{}", DataStream("tailrace-Changes", 1)),
+            ("{Name: mine, ShardCount: 3}", DataStream("mine", 3)),
+            ("{StreamModeDetails: {StreamMode: PROVISIONED}, ShardCount: 2}", DataStream("tailrace-Changes", 2)),
+            ("{StreamModeDetails: {StreamMode: ON_DEMAND}}", DataStream("tailrace-Changes", 4)),
+            ("{RetentionPeriodHours: !Ref Unheard, Tags: [], StreamEncryption: {}}", DataStream("tailrace-Changes", 1)),
+        ],
+    )
+    def test_a_stream_has_its_name_and_its_shards(self, read, properties, stream):
+        assert read(HEAD + FUNCTION + DATA_STREAM + f"    Properties: {properties}").streams == {"Changes": stream}
+
+    def test_a_stream_is_referred_to_by_name_and_by_arn(self, read):
+        text = (
+            HEAD + FUNCTION + "      Environment: {Variables: {N: !Ref Changes, A: !GetAtt Changes.Arn}}" + DATA_STREAM
+        )
+
+        assert read(text).functions["Plain"].variables == {
+            "N": "tailrace-Changes",
+            "A": "arn:aws:kinesis:us-east-1:000000000000:stream/tailrace-Changes",
+        }
+
+    def test_an_event_source_of_type_kinesis_follows_its_stream(self, read):
+        text = with_event().replace("Type: DynamoDB", "Type: Kinesis").replace("!Ref Stream", "!GetAtt Changes.Arn")
+        read_template = read(text + DATA_STREAM)
+        (mapping,) = read_template.mappings
+
+        assert (mapping.kind, mapping.stream_arn) == ("Kinesis", read_template.streams["Changes"].arn)
+
+    @pytest.mark.parametrize(
+        ("properties", "problem"),
+        [
+            ("{ShardCount: 0}", "Changes.ShardCount: 0 is not a whole number from 1 to 100"),
+            ("{Shards: 1}", "Changes.Shards: there is no such property"),
+            ("{StreamModeDetails: {StreamMode: AUTO}}", "Changes.StreamModeDetails.StreamMode: 'AUTO' is none of"),
+            (
+                "{ShardCount: 1, StreamModeDetails: {StreamMode: ON_DEMAND}}",
+                "Changes.ShardCount: an on-demand stream takes none",
+            ),
+        ],
+    )
+    def test_a_wrong_stream_is_refused_by_resource_and_property(self, read, properties, problem):
+        with pytest.raises(TemplateError) as error:
+            read(HEAD + FUNCTION + DATA_STREAM + f"    Properties: {properties}")
+
+        assert str(error.value).startswith(f"template.yaml: {problem}")
+
+
+class TestChangeStream:
+    """Where the changes of tables go whose source is Kinesis."""
+
+    def test_it_is_the_one_of_that_name(self):
+        mine, other = DataStream("mine", 1), DataStream("other", 1)
+
+        assert choose_change_stream({"Other": other, "ChangeStream": mine}, "template.yaml") is mine
+
+    def test_it_is_the_only_one_there_is(self):
+        mine = DataStream("mine", 1)
+
+        assert choose_change_stream({"Mine": mine}, "template.yaml") is mine
+
+    def test_without_one_the_template_is_refused(self):
+        with pytest.raises(TemplateError, match=r"^template.yaml: Resources.ChangeStream: it has to declare"):
+            choose_change_stream({}, "template.yaml")

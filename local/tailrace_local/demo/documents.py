@@ -7,7 +7,7 @@ that would rewrite a `_source` (no source filter, no `filter_path` over it).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +15,6 @@ import requests
 
 from tailrace.errors import TailraceError
 
-PAGE_DOCUMENTS = 1000
-KEEP_ALIVE = "2m"
 TIMEOUT_SECONDS = 60.0
 
 Document = dict[str, Any]
@@ -60,16 +58,6 @@ class Documents:
         """Make every write so far visible to searches."""
         for alias in aliases:
             self.request("POST", f"/{_path(alias)}/_refresh")
-
-    def read_all(self, alias: str) -> Iterator[tuple[str, Document]]:
-        """Every document that searches through the alias can find, with its id, from one snapshot."""
-        body = {"size": PAGE_DOCUMENTS, "sort": ["_doc"]}
-        page = parse_exactly(self.request("POST", f"/{_path(alias)}/_search?scroll={KEEP_ALIVE}", body))
-        while hits := page["hits"]["hits"]:
-            yield from ((hit["_id"], hit["_source"]) for hit in hits)
-            following = {"scroll": KEEP_ALIVE, "scroll_id": page["_scroll_id"]}
-            page = parse_exactly(self.request("POST", "/_search/scroll", following))
-        self.request("DELETE", "/_search/scroll", {"scroll_id": page["_scroll_id"]})
 
     def read_some(self, alias: str, ids: Sequence[str]) -> dict[str, Document]:
         """The documents with these ids that a search through the alias (or pattern of aliases) finds."""

@@ -1,4 +1,4 @@
-"""The main job: write everything, wait until all of it is settled, then hold every item against its document.
+"""The main job: write everything, wait until all of it is settled, then verify every table against its indices.
 
 The pipeline runs beside it all the time; this side only writes to tables, reads tables, searches, and reads the log.
 
@@ -8,7 +8,7 @@ Invariant: whatever ends the job (an error, Ctrl-C), its threads have ended when
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -16,16 +16,16 @@ from random import Random
 from threading import Event
 
 from tailrace.errors import TailraceError, UserError
+from tailrace.sides import is_alias_of
 from tailrace.tables import Tables
 from tailrace_local.demo.accounts import Ledger, LogFollower
-from tailrace_local.demo.comparison import aliases_of
 from tailrace_local.demo.data import KEYS
 from tailrace_local.demo.documents import Documents
 from tailrace_local.demo.freshness import FreshnessProbe
 from tailrace_local.demo.judgement import Judgement
 from tailrace_local.demo.results import AccountSummary, DemoResult, Progress, TableProgress
 from tailrace_local.demo.searches import run_searches
-from tailrace_local.demo.stages import Stage
+from tailrace_local.demo.stages import Route, Stage
 from tailrace_local.demo.table_client import TableClient
 from tailrace_local.demo.workload import PROBE_TABLE, Workload
 from tailrace_local.demo.writing import LaneWriter, Tally, sum_tallies
@@ -59,7 +59,7 @@ class DemoJob:
         self._probing = FreshnessProbe(
             workload.probes, partial(self._connect().put, PROBE_TABLE), self._open_documents(), PROBE_TABLE
         )
-        self._ledger, self._log = Ledger(), LogFollower(stage.logs, "*.log")
+        self._ledger, self._log = Ledger(), LogFollower(stage.logs.folder, stage.logs.pattern)
         self._writes = workload.writes_by_table()
         self._started = 0.0
 
@@ -79,10 +79,10 @@ class DemoJob:
             settled = time.monotonic()
             last = settled + PROBE_GRACE_SECONDS
             self._watch([probing], "waiting for the last searches", lambda: probing.done() or time.monotonic() > last)
-        self._tell("comparing every item with its document")
+        self._tell("verifying every table against its indices")
         comparing = time.monotonic()
-        judgement = Judgement(self._documents, self._connect(time.sleep), self._stage.sdk, self._tables, random)
-        comparisons, cross_check = judgement.compare_all(), judgement.cross_check()
+        judgement = Judgement(self._documents, self._stage.engine_url, self._stage.clients, self._tables, random)
+        certificates, cross_check = judgement.verify_all(), judgement.cross_check()
         return DemoResult(
             writes=self._workload.writes,
             writing_seconds=written - self._started,
@@ -90,22 +90,23 @@ class DemoJob:
             comparing_seconds=time.monotonic() - comparing,
             account=self._account(),
             freshness=self._probing.log.summary(),
-            comparisons=comparisons,
+            certificates=certificates,
             expected_items=self._workload.items_after(),
             cross_check=cross_check,
             searches=run_searches(self._documents),
+            disturbance=self._stage.disturbance(),
         )
 
-    def _connect(self, sleep: Callable[[float], object] | None = None) -> TableClient:
-        client = TableClient(self._stage.tables_url, sleep=sleep or self._stop.wait)
+    def _connect(self) -> TableClient:
+        client = TableClient(self._stage.tables_url, sleep=self._stop.wait)
         return self._connections.enter_context(closing(client))
 
     def _open_documents(self) -> Documents:
         return self._connections.enter_context(closing(Documents(self._stage.engine_url)))
 
     def _refuse_old_indices(self) -> None:
-        aliases = self._documents.read_aliases()
-        old = [alias for table in KEYS for alias in aliases_of(self._tables.spec(table), aliases)]
+        aliases, specs = self._documents.read_aliases(), [self._tables.spec(table) for table in KEYS]
+        old = [alias for spec in specs for alias in aliases if is_alias_of(spec, alias)]
         if old:
             raise UserError(
                 f"OpenSearch at {self._stage.engine_url} already holds {old[0]}, so nothing could be proved of it: "
@@ -128,7 +129,9 @@ class DemoJob:
             if progress.indexed != indexed:
                 indexed, since = progress.indexed, time.monotonic()
             elif time.monotonic() - since > STALL_SECONDS:
-                raise StalledError(f"nothing was indexed for {STALL_SECONDS:.0f} s: see the log in {self._stage.logs}")
+                raise StalledError(
+                    f"nothing was indexed for {STALL_SECONDS:.0f} s: see the log in {self._stage.logs.folder}"
+                )
             self._stop.wait(LOOK_SECONDS)
             _raise_failure(running)
         _raise_failure(running)
@@ -137,7 +140,7 @@ class DemoJob:
         if self._probing.written < len(self._workload.probes):
             return False
         try:
-            for mapping in self._stage.mappings.values():
+            for mapping in self._stage.running:
                 mapping.drain(DRAIN_SECONDS)
         except UndeliveredError:
             return False
@@ -146,8 +149,8 @@ class DemoJob:
     def _tell(self, phase: str) -> Progress:
         written = sum_tallies(tally.writes for tally in self._tallies())
         changed = sum_tallies(tally.changes for tally in self._tallies())
-        tables = tuple(self._table_progress(table, written[table], changed[table]) for table in KEYS)
-        progress = Progress(phase, time.monotonic() - self._started, tables)
+        routes = tuple(self._progress(route, written, changed) for route in self._stage.routes)
+        progress = Progress(phase, time.monotonic() - self._started, routes)
         self._observe(progress)
         return progress
 
@@ -156,19 +159,24 @@ class DemoJob:
         probed.add(PROBE_TABLE, self._probing.written, self._probing.written)
         return [probed, *(writer.tally for writer in self._writers)]
 
-    def _table_progress(self, table: str, written: int, changed: int) -> TableProgress:
-        settled = self._stage.mappings[table].status().counters.delivered
-        return TableProgress(table, self._writes[table], written, max(0, changed - settled), settled)
+    def _progress(self, route: Route, written: Mapping[str, int], changed: Mapping[str, int]) -> TableProgress:
+        writes, done, made = (
+            sum(counts[table] for table in route.tables) for counts in (self._writes, written, changed)
+        )
+        # Some records come twice by Kinesis.
+        settled = min(made, route.mapping.status().counters.delivered)
+        return TableProgress(route.name, writes, done, made - settled, settled)
 
     def _account(self) -> AccountSummary:
         for line in self._log.read_new():
             self._ledger.take(line)
+        alone = [route for route in self._stage.routes if len(route.tables) == 1]
         return AccountSummary(
             batches=self._ledger.batches,
             breaches=self._ledger.breaches,
             changes=self._workload.changes,
             total=self._ledger.total(),
-            by_table={table: self._ledger.total(table) for table in KEYS},
+            by_table={route.tables[0]: self._ledger.total(route.tables[0]) for route in alone},
             is_balanced=self._ledger.is_balanced,
         )
 

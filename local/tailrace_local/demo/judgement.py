@@ -1,4 +1,4 @@
-"""The judges: every item against its document by Tailrace's own rules, and a sample once more by rules of its own.
+"""The judges: `tailrace verify` of every table, and a sample of its items once more by rules that are not Tailrace's.
 
 Invariant: both sides are read anew, the tables consistently and the index after a refresh, when nothing is on its way.
 """
@@ -11,62 +11,74 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from tailrace.actions import Planner
-from tailrace.tables import Tables
-from tailrace_local.demo.comparison import Difference, TableComparison, aliases_of, compare_table
-from tailrace_local.demo.cross_check import disagreements, expected_id
-from tailrace_local.demo.data import KEYS, Item, key_of
-from tailrace_local.demo.documents import Documents
-from tailrace_local.demo.results import CrossCheck
-from tailrace_local.demo.table_client import TableClient
+import requests
 
-SAMPLE_ITEMS = 100  # a table; also DynamoDB's quota of keys in one BatchGetItem
+from tailrace.adapters.clock import SystemClock
+from tailrace.adapters.engine_access import open_engine
+from tailrace.adapters.index_pages import OpenSearchIndex
+from tailrace.adapters.table_scan import open_table
+from tailrace.certificates import Certificate
+from tailrace.records import Image
+from tailrace.sides import is_alias_of
+from tailrace.tables import Tables
+from tailrace.verifying import VerifyOptions, verify_table
+from tailrace_local.clients import Clients
+from tailrace_local.demo.cross_check import disagreements, expected_id
+from tailrace_local.demo.data import KEYS
+from tailrace_local.demo.documents import Documents
+from tailrace_local.demo.results import CrossCheck, Disagreement
+from tailrace_local.demo.sampling import SampledTable
+
+SEGMENTS = 1  # one after the other, items come in the same order every time, and so the sample repeats
+OPTIONS = VerifyOptions(lag_seconds=2.0, is_deep=True)  # short: nothing is on its way any more
 
 
 @dataclass(slots=True)
 class Judgement:
-    """Both comparisons over all tables. `sdk` reads what the second opinion looks at."""
+    """Both judges over all tables. The second opinion reads the index by `documents`, and items by the SDK's client."""
 
     documents: Documents
-    tables: TableClient
-    sdk: Any  # boto3's DynamoDB client
+    engine_url: str
+    clients: Clients
     specs: Tables
     random: Random
-    _samples: dict[str, list[Item]] = field(default_factory=dict)
+    _samples: dict[str, list[Image]] = field(default_factory=dict)
 
-    def compare_all(self) -> tuple[TableComparison, ...]:
-        """Every item of every table against every document of its aliases."""
+    def verify_all(self) -> tuple[Certificate, ...]:
+        """Every table against its indices, in both directions and by content. Raises what `verify_table` raises."""
         self.documents.await_health()
-        aliases = self.documents.read_aliases()
-        self.documents.refresh(aliases)
-        return tuple(self._compare(table, aliases) for table in KEYS)
+        self.documents.refresh(self.documents.read_aliases())
+        with open_engine(self.engine_url, "none") as engine, requests.Session() as session:
+            session.trust_env = False  # a proxy of the environment has no business here
+            index = OpenSearchIndex(engine, session)
+            return tuple(self._verify(table, index) for table in KEYS)
 
     def cross_check(self) -> CrossCheck:
-        """A sample of the items that `compare_all` has seen, by the second opinion."""
+        """A sample of the items that `verify_all` has seen, by the second opinion. Raises ReadError."""
         aliases = self.documents.read_aliases()
         differences = tuple(chain.from_iterable(self._disagreements(table, aliases) for table in self._samples))
         return CrossCheck(sum(map(len, self._samples.values())), differences)
 
-    def _compare(self, table: str, aliases: Sequence[str]) -> TableComparison:
-        spec = self.specs.spec(table)
-        items = [item for page in self.tables.scan(table) for item in page]
-        chosen = self.random.sample(items, min(SAMPLE_ITEMS, len(items)))
-        self._samples[table] = [key_of(table, item) for item in chosen]
-        documents = ((alias, self.documents.read_all(alias)) for alias in aliases_of(spec, aliases))
-        return compare_table(table, items, spec, Planner(self.specs), documents)
+    def _verify(self, table: str, index: OpenSearchIndex) -> Certificate:
+        clock = SystemClock()
+        with open_table(table, clock, SEGMENTS, self.clients.dynamodb, self.clients.credentials) as items:
+            sampled = SampledTable(items, self.random)
+            self._samples[table] = sampled.keys
+            return verify_table(self.specs, sampled, index, clock, OPTIONS)
 
-    def _disagreements(self, table: str, aliases: Sequence[str]) -> Iterator[Difference]:
+    def _disagreements(self, table: str, aliases: Sequence[str]) -> Iterator[Disagreement]:
         items = self._read_by_sdk(table)
-        everywhere = ",".join(aliases_of(self.specs.spec(table), aliases))
+        spec = self.specs.spec(table)
+        everywhere = ",".join(alias for alias in aliases if is_alias_of(spec, alias))
         found = self.documents.read_some(everywhere, [expected_id(item, KEYS[table]) for item in items])
         for id_, fields in disagreements(items, KEYS[table], found):
-            yield Difference("different" if fields else "missing", table, everywhere, id_, fields)
+            yield Disagreement("different" if fields else "missing", table, everywhere, id_, fields)
 
     def _read_by_sdk(self, table: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         wanted: Any = {table: {"Keys": self._samples[table], "ConsistentRead": True}}
         while wanted:
-            answer = self.sdk.batch_get_item(RequestItems=wanted)
+            answer = self.clients.dynamodb.batch_get_item(RequestItems=wanted)
             items.extend(answer["Responses"][table])
             wanted = answer.get("UnprocessedKeys")
         return items

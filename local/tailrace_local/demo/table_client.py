@@ -1,4 +1,4 @@
-"""DynamoDB over plain signed HTTP: what the demo writes and reads, without an SDK between it and the bytes.
+"""DynamoDB over plain signed HTTP: what the demo writes, without an SDK between it and the bytes.
 
 The SDK would spend more of the two cores on turning 30,000 items into Python objects than the emulator spends on them.
 
@@ -8,7 +8,7 @@ Invariant: `send` returns only after the table has taken every write of the step
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -59,16 +59,6 @@ class TableClient:
     def put(self, table: str, item: Item) -> None:
         """Write one item. Raises TableError."""
         self.call("PutItem", {"TableName": table, "Item": item})
-
-    def scan(self, table: str) -> Iterator[list[Item]]:
-        """Every item, read consistently, in pages of up to 1 MB. Raises TableError."""
-        request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
-        while True:
-            page = self.call("Scan", request)
-            yield page["Items"]
-            if not page.get("LastEvaluatedKey"):
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """One operation, tried again where the table is busy or silent. Raises TableError."""
