@@ -17,10 +17,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test bench lint build setup lock clean
+.PHONY: help demo test soak bench failures lint build setup lock clean
 
 help: ## print these verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## the main job, end to end, on this machine
 	@$(BIN)/tailrace demo
@@ -28,19 +28,21 @@ demo: setup ## the main job, end to end, on this machine
 test: lint ## lint, then every test (real OpenSearch, sam build; 15 minutes on 2 cores)
 	@$(BIN)/python -m pytest
 
+soak: setup ## 10,000 random histories on a real OpenSearch (ARGS="--seed N --histories N")
+	@PYTHONPATH=tests $(BIN)/python -m model.soak $(ARGS)
 bench: setup ## print the benchmarks
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks
+failures: setup ## which known failures are covered by which tests
+	@$(BIN)/python tests/failures_report.py
 
 lint: setup ## ruff and strict mypy
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 build: setup ## the deployable artefact, in .aws-sam/build
 	@MAKEFLAGS= PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/python -m tailrace_local.toolenvs sam -- sam build
 
-setup: $(PROJECT) ## make .venv; every other verb does it first
-	@:
+setup: $(PROJECT); @: ## make .venv; every other verb does it first
 
 lock: ## write the pinned and hashed requirement files again (needs uv)
 	@$(LOCK) layers/tailrace/requirements.in -o layers/tailrace/requirements.txt
