@@ -198,9 +198,12 @@ def test_ctrl_c_while_it_comes_up_leaves_nothing(home):
 
 
 def _supervisor_of(home):
-    # It has a folder for its cloud as soon as it has begun to start something.
+    # It has a folder for its cloud as soon as it has begun to start something. What it forks looks like it until exec,
+    # so the oldest counts.
     _wait_until(lambda: list((home / "run").glob("cloud-*/")))
-    listed = subprocess.run(["pgrep", "-f", f"tailrace_local.supervisor.*{home}"], capture_output=True, check=True)
+    listed = subprocess.run(
+        ["pgrep", "-o", "-f", f"tailrace_local.supervisor.*{home}"], capture_output=True, check=True
+    )
     return int(listed.stdout)
 
 
