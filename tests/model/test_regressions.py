@@ -9,7 +9,7 @@ from model.steps import Step
 from model.wires import scan_record
 from tailrace.pipeline import Pipeline
 
-GAUGES, ROUTES = 5, 6
+RIDES, GAUGES, ROUTES = 3, 5, 6
 
 # What the table settled was written under the event id of a change that it was not, and taken for its duplicate.
 TIE_UNDER_THE_NAME_OF_ONE = (
@@ -36,7 +36,43 @@ TWO_READERS = (
         meanwhile=(Step("put", table=GAUGES), Step("deliver", table=GAUGES, amount=1)),
     ),
 )
-HISTORIES = [TIE_UNDER_THE_NAME_OF_ONE, ONE_DEAD_LETTER_FOR_TWO, TWO_READERS]
+# With hard deletes nothing is left that could refuse a write: the item was read, then removed by another instance, and
+# only then written.
+REMOVED_BETWEEN_READING_AND_WRITING = (
+    Step("put", table=RIDES, key=2),
+    Step("remove", table=RIDES, key=2),
+    Step("deliver", table=RIDES, amount=1),
+    Step("put", table=RIDES, key=2),
+    Step(
+        "deliver",
+        table=RIDES,
+        at=3,
+        meanwhile=(Step("remove", table=RIDES, key=2), Step("deliver", table=RIDES, amount=1)),
+    ),
+)
+# The same, the item changed in between instead of removed.
+CHANGED_BETWEEN_READING_AND_WRITING = (
+    Step("put", table=RIDES),
+    Step("remove", table=RIDES),
+    Step("wait", amount=7),
+    Step("wait", amount=1),
+    Step("deliver", table=RIDES, amount=1),
+    Step("put", table=RIDES),
+    Step(
+        "replay",
+        table=RIDES,
+        amount=21,
+        at=3,
+        meanwhile=(Step("put", table=RIDES), Step("deliver", table=RIDES, amount=1)),
+    ),
+)
+HISTORIES = [
+    TIE_UNDER_THE_NAME_OF_ONE,
+    ONE_DEAD_LETTER_FOR_TWO,
+    TWO_READERS,
+    REMOVED_BETWEEN_READING_AND_WRITING,
+    CHANGED_BETWEEN_READING_AND_WRITING,
+]
 
 
 @pytest.mark.parametrize("history", HISTORIES)

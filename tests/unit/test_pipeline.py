@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailrace import delivery
-from tailrace.adapters.memory import ManualClock, MemoryEngine
+from tailrace.adapters.memory import ManualClock, MemoryEngine, MemoryItems
 from tailrace.failures import Disposition, EngineError, FailureRow
 from tailrace.outcomes import ConservationError
 from tailrace.ports import ItemResult
@@ -472,6 +472,25 @@ def test_a_hard_delete_that_the_table_has_undone_since_is_written_again():
 
     assert indexer.counts(insert(sequence=1)) == {"indexed": 1}
     assert indexer.engine.visible("orders")["o-1"]["total"] == 8
+
+
+class ChangingItems(MemoryItems):
+    """A table whose item is another one, or gone, at every reading."""
+
+    def read(self, table, keys):
+        item = super().read(table, keys)
+        self.tables[table] = self.tables[table][1:]
+        return item
+
+
+def test_what_is_written_over_a_hard_delete_is_confirmed_by_the_table():
+    items = ChangingItems({"orders": [order(total={"N": "8"}), order(total={"N": "9"})]})
+    indexer = Indexer(tables=tables(deletes="hard"), items=items, clock=ManualClock(SECOND + 200.0))
+    indexer.index(remove(sequence=9, second=SECOND + 90))
+
+    indexer.index(insert(sequence=1))
+
+    assert indexer.engine.visible("orders") == {}
 
 
 def test_a_document_that_others_keep_writing_is_settled_again_after_a_pause_and_not_without_end():

@@ -68,6 +68,7 @@ class Delivery:
     _ensured: set[str] = field(default_factory=set)
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _quarantine: Quarantine | None = None
+    _unguarded: set[Action] = field(default_factory=set)
     _settlings: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, actions: Iterable[Action]) -> list[Ending]:
@@ -124,9 +125,13 @@ class Delivery:
         conflicts: list[Action] = []
         missing: list[Action] = []
         refused: list[tuple[Action, ItemResult]] = []
+        unguarded: list[Action] = []
         for action, result in zip(actions, results, strict=True):
             if result.status == 201 or result.status == 200:
-                self._endings.append(Ending(action, action.done))
+                if self._unguarded and action in self._unguarded:
+                    unguarded.append(action)
+                else:
+                    self._endings.append(Ending(action, action.done))
                 continue
             row = classify_item(result.status, result.error_type, action.source is None)
             if row.disposition is Disposition.SETTLE:
@@ -140,7 +145,8 @@ class Delivery:
             else:
                 self._end_item(action, row.disposition, result, row.sentence)
         self._count_attempts(waiting)
-        return waiting + self._settle(conflicts) + self._ensure(missing) + self._judge(refused)
+        waiting += self._settle(conflicts) + self._ensure(missing) + self._judge(refused)
+        return waiting + self._confirm(unguarded)
 
     def _end_item(self, action: Action, disposition: Disposition, result: ItemResult, sentence: str) -> None:
         if disposition is Disposition.DONE:
@@ -206,10 +212,28 @@ class Delivery:
         reread = self.reread(action, above)
         if reread is None:
             self._end_all([action], Outcome.FAILED, "undecided", "the table could not be read to settle a conflict")
-        elif reread.source is None and stored is None:
-            self._endings.append(Ending(action, Outcome.STALE))  # neither the table nor the index has it
-            return None
+        elif stored is None:
+            if reread.source is None:
+                self._endings.append(Ending(action, Outcome.STALE))  # neither the table nor the index has it
+                return None
+            self._unguarded.add(reread)
         return reread
+
+    def _confirm(self, written: Sequence[Action]) -> list[Action]:
+        """What was written over a physical delete met no version that would have refused it had the item changed
+        between reading and writing: the table is asked once more, and what it says now is written above.
+        """
+        again: list[Action] = []
+        for action in written:
+            reread = self.reread(action, action.version + 1)
+            if reread is None:
+                self._end_all([action], Outcome.FAILED, "undecided", "the table could not be read to confirm a write")
+            elif reread.source == action.source:
+                self._endings.append(Ending(action, action.done))
+            else:
+                self._unguarded.add(reread)
+                again.append(reread)
+        return self._send_all(again)
 
     def _ensure(self, missing: Sequence[Action]) -> list[Action]:
         """Create each missing index once per invocation; what still misses its alias after that waits."""
