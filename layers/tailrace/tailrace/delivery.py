@@ -109,16 +109,12 @@ class Delivery:
 
     def _handle_refused_request(self, actions: Sequence[Action], error: EngineError) -> list[Action]:
         row = classify_request(error.status, error.error_type)
-        if row.disposition is Disposition.REFUSE:
-            self._end_all(actions, Outcome.FAILED, f"http_{error.status}", row.sentence)
+        if row.disposition is not Disposition.BISECT:
+            return self._wait_or_refuse(actions, error)
+        if len(actions) == 1:
+            self._end_all(actions, Outcome.DEAD_LETTERED, f"http_{error.status}", row.sentence)
             return []
-        if row.disposition is Disposition.BISECT:
-            if len(actions) == 1:
-                self._end_all(actions, Outcome.DEAD_LETTERED, f"http_{error.status}", row.sentence)
-                return []
-            return [waiting for half in halve(actions) for waiting in self._send_all(half)]
-        self._count_attempts(actions)
-        return list(actions)
+        return [waiting for half in halve(actions) for waiting in self._send_all(half)]
 
     def _handle_results(self, actions: Sequence[Action], results: Sequence[ItemResult]) -> list[Action]:
         waiting: list[Action] = []
@@ -273,7 +269,7 @@ class Delivery:
         return ready, waiting
 
     def _wait_or_refuse(self, actions: Sequence[Action], error: EngineError) -> list[Action]:
-        """For a request that carries no document: a refused identity fails at once, all else waits its turn."""
+        """For a request that is not to be cut in half: a refused identity fails at once, all else waits its turn."""
         row = classify_request(error.status, error.error_type)
         if row.disposition is Disposition.REFUSE:
             self._end_all(actions, Outcome.FAILED, f"http_{error.status}", row.sentence)
