@@ -379,7 +379,7 @@ def test_failure_27_a_413_is_cut_in_half_down_to_the_one_document():
         def __getattr__(self, name):
             return getattr(indexer.engine, name)
 
-        def bulk(self, body, count):
+        def bulk(self, body, count, timeout):
             if len(body) > 1500:
                 raise delivery.EngineError(413, "too large")
             return bulk(body, count)
@@ -424,10 +424,10 @@ def test_failure_82_two_tables_in_one_pipeline_do_not_affect_each_other():
 class Refusing(MemoryEngine):
     """A twin that refuses all but bulk requests with one status."""
 
-    def ensure_index(self, alias, request):
+    def ensure_index(self, alias, request, timeout):
         raise EngineError(403, "the engine answered 403")
 
-    def read_stored(self, documents):
+    def read_stored(self, documents, timeout):
         raise EngineError(403, "the engine answered 403")
 
 

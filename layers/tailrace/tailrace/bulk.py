@@ -8,9 +8,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 import orjson
 
+from tailrace import acceleration
 from tailrace.actions import Action
 from tailrace.chunking import chunk
-from tailrace.versions import Verdict, compare_changes
+from tailrace.identity import MAX_ID_BYTES
+from tailrace.versions import MAX_VERSION, Verdict, compare_changes
 
 MAX_BULK_ACTIONS = 5_000
 
@@ -40,10 +42,25 @@ def render(action: Action, heads: Heads) -> bytes:
     return line if source is None else b"%b%b\n" % (line, source)
 
 
+def is_legal(action: Action) -> bool:
+    """Whether OpenSearch takes id and version: 1 to 512 bytes of UTF-8, and 0 to 2^63-1."""
+    characters = len(action.id)
+    is_short = characters <= MAX_ID_BYTES // 4 or len(action.id.encode()) <= MAX_ID_BYTES
+    return characters > 0 and is_short and 0 <= action.version <= MAX_VERSION
+
+
 def pack(actions: Iterable[Action], max_bytes: int, max_actions: int = MAX_BULK_ACTIONS) -> Iterator[Body[Action]]:
     """Bodies of at most `max_bytes` encoded bytes, action lines counted, and `max_actions` actions."""
+    waiting, start = list(actions), 0
+    while acceleration.NATIVE is not None and start < len(waiting):
+        packed = acceleration.NATIVE.pack(waiting, start, max_bytes, max_actions)
+        if packed is None:
+            break
+        content, end = packed
+        yield Body(waiting[start:end], content)
+        start = end
     heads: Heads = {}
-    return cut(((action, render(action, heads)) for action in actions), max_bytes, max_actions)
+    yield from cut(((action, render(action, heads)) for action in waiting[start:]), max_bytes, max_actions)
 
 
 def cut(rendered: Iterable[tuple[T, bytes]], max_bytes: int, max_actions: int = MAX_BULK_ACTIONS) -> Iterator[Body[T]]:

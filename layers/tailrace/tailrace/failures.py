@@ -71,7 +71,7 @@ ITEM_FAILURES: tuple[FailureRow, ...] = (
     FailureRow(
         frozenset({405, 413}),
         Disposition.DEAD_LETTER,
-        "The engine refuses this document: mend the mapping or the item, then replay the dead letter.",
+        "The engine refuses this document: mend the mapping or the item, then run `tailrace replay`.",
     ),
 )
 
@@ -99,6 +99,20 @@ REQUEST_FAILURES: tuple[FailureRow, ...] = (
     ),
 )
 
+CREATION_FAILURES: tuple[FailureRow, ...] = (
+    FailureRow(
+        frozenset({400}),
+        Disposition.DEAD_LETTER,
+        "The engine refuses to create the index: mend the table's spec, then run `tailrace replay`.",
+        frozenset({"invalid_index_name_exception", "mapper_parsing_exception", "illegal_argument_exception"}),
+    ),
+    FailureRow(
+        frozenset({400}),
+        Disposition.RETRY,
+        "The engine has no room for another index, or refuses it for now: make room, the records wait.",
+    ),
+)
+
 UNKNOWN_FAILURE = FailureRow(
     frozenset(), Disposition.RETRY, "The engine answered something unknown: it is asked again."
 )
@@ -115,6 +129,11 @@ def classify_request(status: int, error_type: str | None = None) -> FailureRow:
     return _find(REQUEST_FAILURES, status, error_type)
 
 
+def classify_creation(status: int, error_type: str | None = None) -> FailureRow:
+    """The row for the creation of an index that was refused."""
+    return _find(CREATION_FAILURES + REQUEST_FAILURES, status, error_type)
+
+
 def _find(rows: tuple[FailureRow, ...], status: int, error_type: str | None) -> FailureRow:
     for row in rows:
         if status in row.statuses and (not row.error_types or error_type in row.error_types):
@@ -129,6 +148,10 @@ class EngineError(TailraceError):
         super().__init__(text)
         self.status = status
         self.error_type = error_type
+
+
+class PartialAnswerError(EngineError):
+    """The engine could not read one of several documents; asked about the others alone, it may answer."""
 
 
 class DeadLetterStoreError(TailraceError):

@@ -51,7 +51,7 @@ def decode_kinesis_record(wire: Mapping[str, Any]) -> ChangeRecord:
 
 def is_position(number: str) -> bool:
     """Whether a text is a sequence number of Kinesis (API reference: at most 129 digits), and so names a record."""
-    return number.isdecimal() and len(number) <= MAX_POSITION_DIGITS
+    return number.isascii() and number.isdecimal() and len(number) <= MAX_POSITION_DIGITS
 
 
 def peek_table(wire: Mapping[str, Any]) -> str | None:

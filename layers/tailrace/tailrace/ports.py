@@ -3,7 +3,7 @@
 Invariant: the core knows these protocols alone; each has a real adapter and an in-memory twin under one contract suite.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -34,10 +34,13 @@ class IndexFields(NamedTuple):
     room: int
 
 
-class SearchEngine(Protocol):
-    """OpenSearch, as far as a writer needs it."""
+CALL_TIMEOUT_SECONDS = 30.0
 
-    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+
+class SearchEngine(Protocol):
+    """OpenSearch, as far as a writer needs it. `timeout` is the seconds that a call may take in all."""
+
+    def bulk(self, body: bytes, count: int, timeout: float = CALL_TIMEOUT_SECONDS) -> Sequence[ItemResult]:
         """Send one NDJSON body of `count` actions with require_alias; results in the order of the actions.
 
         An action under `if_seq_no` that cannot hold is a probe: 400 when the engine could not index the document,
@@ -46,16 +49,23 @@ class SearchEngine(Protocol):
         Raises EngineError when the request as a whole has no result, or the count of results is not `count`.
         """
 
-    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+    def read_stored(
+        self, documents: Sequence[tuple[str, str]], timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> Sequence[StoredDocument | None]:
         """Version, sequence number and event id per (alias, id), None where the index has no document.
 
         Raises EngineError.
         """
 
-    def read_fields(self, alias: str) -> IndexFields:
+    def read_fields(self, alias: str, timeout: float = CALL_TIMEOUT_SECONDS) -> IndexFields:
         """What fields the index behind an alias has, asked only when it refused a document. Raises EngineError."""
 
-    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+    def read_shadows(self, aliases: Collection[str], timeout: float = CALL_TIMEOUT_SECONDS) -> frozenset[str]:
+        """Of the aliases `<alias>@next` and `<alias>@previous` those that exist: of generations that take writes beside
+        the searched ones. Raises EngineError.
+        """
+
+    def ensure_index(self, alias: str, request: Mapping[str, Any], timeout: float = CALL_TIMEOUT_SECONDS) -> bool:
         """Create the first generation with its alias unless the alias exists; whether this call created it.
 
         Safe against a concurrent creator. Raises EngineError.

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from tailrace.attributes import canonical_json
+from tailrace.budgets import TimeBudget
 from tailrace.bulk import cut, halve
 from tailrace.failures import Disposition, EngineError, classify_item, classify_request
-from tailrace.ports import Clock, ItemResult, SearchEngine
+from tailrace.ports import ItemResult, SearchEngine
 
 _NEVER = b',"if_seq_no":0,"if_primary_term":%d}}\n' % 2**62
 UNKNOWN = ItemResult(503)
@@ -36,11 +37,10 @@ class Probe(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """Sends probes. `deadline` is in seconds since the epoch on `clock`; sizes are bytes and actions per request."""
+    """Sends probes within `budget`; sizes are bytes and actions per request."""
 
     engine: SearchEngine
-    clock: Clock
-    deadline: float
+    budget: TimeBudget
     max_bytes: int
     max_actions: int
     counts: Counter[str]
@@ -52,12 +52,12 @@ class Prober:
         return [answer for body in bodies for answer in self._send(body.actions, body.content)]
 
     def _send(self, probes: Sequence[Probe], content: bytes) -> Iterator[ItemResult]:
-        if self.clock.now() >= self.deadline:
+        if self.budget.is_over():
             yield from [UNKNOWN] * len(probes)
             return
         self.counts["probes"] += len(probes)
         try:
-            yield from self.engine.bulk(content, len(probes))
+            yield from self.engine.bulk(content, len(probes), timeout=self.budget.timeout())
         except EngineError as error:
             is_too_large = classify_request(error.status, error.error_type).disposition is Disposition.BISECT
             if is_too_large and len(probes) > 1:

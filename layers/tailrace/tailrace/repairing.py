@@ -56,7 +56,14 @@ class _Round:
         engine, clock = self._parts.engine, self._parts.clock
         deadline = clock.now() + SECONDS_PER_ROUND
         delivery = Delivery(
-            engine, clock, DeliveryPolicy(), self._index_request, self._reread, deadline, self._may_quarantine
+            engine,
+            clock,
+            DeliveryPolicy(),
+            self._index_request,
+            self._reread,
+            deadline,
+            self._may_quarantine,
+            self._soften,
         )
         return {ending.action.record: ending.reason for ending in delivery.deliver(actions) if ending.reason}
 
@@ -100,6 +107,12 @@ class _Round:
 
     def _may_quarantine(self, _action: Action) -> bool:
         return self._planner.spec_of(self._parts.name).on_type_conflict == "quarantine"
+
+    def _soften(self, action: Action) -> Action:
+        seen = self._sightings[action.record]
+        if seen.kind is Kind.FOREIGN or seen.key is None:
+            return action
+        return self._planner.soften(scan_record(self._parts.name, seen.key, None, action.version), action)
 
     def _index_request(self, alias: str, _action: Action) -> Mapping[str, Any]:
         return build_index_request(self._planner.spec_of(self._parts.name), alias)

@@ -37,7 +37,8 @@ def decode_stream_record(wire: Mapping[str, Any], table: str | None = None) -> C
     """
     change = wire["dynamodb"]
     sequence_number = change["SequenceNumber"]
-    if not (sequence_number.isdecimal() and len(sequence_number) <= MAX_SEQUENCE_NUMBER_DIGITS):
+    is_number = sequence_number.isascii() and sequence_number.isdecimal()  # isdecimal alone takes digits of any script
+    if not (is_number and len(sequence_number) <= MAX_SEQUENCE_NUMBER_DIGITS):
         raise misspelled("SequenceNumber")
     arn = wire["eventSourceARN"]
     return ChangeRecord(
