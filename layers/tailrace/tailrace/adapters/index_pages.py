@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-import requests
-from requests.auth import AuthBase
 
-from tailrace.adapters.opensearch import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, OpenSearchEngine
+from tailrace.adapters.opensearch import OpenSearchEngine
 from tailrace.failures import EngineError
 from tailrace.sides import Address, Place, Standing, alias_pattern, is_alias_of
 from tailrace.tables import TableSpec
@@ -28,18 +26,16 @@ _HITS = "/_search?filter_path=pit_id,timed_out,_shards.failed,hits.hits._index,h
 
 
 class OpenSearchIndex:
-    """See `sides.IndexSide`. `engine` asks what carries no item; gets go through `session`, so that digits stay."""
+    """See `sides.IndexSide`. Gets read the answer as it came, so that digits stay."""
 
-    def __init__(self, engine: OpenSearchEngine, session: requests.Session, auth: AuthBase | None = None) -> None:
+    def __init__(self, engine: OpenSearchEngine) -> None:
         self._engine = engine
-        self._session = session
-        self._session.auth = auth or _no_auth
 
     def places(self, spec: TableSpec) -> Sequence[Place]:
         """See `sides.IndexSide.places`. An index whose own `_meta` names another table is left out."""
         pattern = quote(alias_pattern(spec), safe="*")
         try:
-            answer = self._engine.request("GET", f"/_alias/{pattern}")
+            answer = self._engine.request("GET", f"/{pattern}/_alias/{pattern}")
         except EngineError as error:
             if error.status == 404:
                 return []
@@ -87,7 +83,7 @@ class OpenSearchIndex:
 
     def _get(self, addresses: Sequence[Address], is_exact: bool) -> list[Standing | None]:
         body = {"docs": [{"_index": address.generation, "_id": address.id} for address in addresses]}
-        content = self._post("/_mget", orjson.dumps(body))
+        content = self._engine.fetch("POST", "/_mget", orjson.dumps(body))
         docs = orjson.loads(content)["docs"]
         if len(docs) != len(addresses):
             raise EngineError(
@@ -97,17 +93,6 @@ class OpenSearchIndex:
             json.loads(content, parse_int=orjson.Fragment, parse_float=orjson.Fragment)["docs"] if is_exact else docs
         )
         return [_standing(doc, source) for doc, source in zip(docs, sources, strict=True)]
-
-    def _post(self, path: str, body: bytes) -> bytes:
-        timeout = (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
-        headers = {"Content-Type": "application/json"}
-        try:
-            response = self._session.post(self._engine.url + path, data=body, headers=headers, timeout=timeout)
-        except requests.RequestException as error:
-            raise EngineError(503, f"no answer from the engine: {type(error).__name__}") from error
-        if response.status_code != 200:
-            raise EngineError(response.status_code, f"the engine answered {response.status_code}")
-        return response.content
 
 
 class PointInTime:
@@ -151,7 +136,13 @@ class PointInTime:
                 raise
 
     def _search(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._engine.request("POST", path, {**body, "pit": {"id": self._id, "keep_alive": KEEP_ALIVE}})
+        try:
+            answer = self._engine.request("POST", path, {**body, "pit": {"id": self._id, "keep_alive": KEEP_ALIVE}})
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            forgotten = "the engine has forgotten the point in time of this walk: begin the verification again"
+            raise EngineError(404, forgotten, error.error_type) from error
         if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
             raise EngineError(503, "a shard did not answer: the walk would not be complete", "partial_answer")
         self._id = answer.get("pit_id", self._id)
@@ -170,10 +161,6 @@ def _without_ties(hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _standing(doc: Mapping[str, Any], exact: Mapping[str, Any]) -> Standing | None:
     error = doc.get("error")
     if error is not None and error.get("type") != "index_not_found_exception":
-        raise EngineError(503, f"a document could not be read: {error.get('type')}", error.get("type"))
+        status = 403 if error.get("type") == "security_exception" else 503
+        raise EngineError(status, f"a document could not be read: {error.get('type')}", error.get("type"))
     return Standing(doc["_version"], exact["_source"]) if doc.get("found") else None
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """As in `adapters.opensearch`: keeps requests from looking for a ~/.netrc."""
-    return request

@@ -17,9 +17,10 @@ from tailrace.index_names import fold_index_name
 from tailrace.ports import ItemResult
 from tailrace.sweeping import Generation, Tombstone
 
+_NEXT = "_alias/*@next?filter_path=*.aliases"
 _META = "_mapping?filter_path=*.mappings._meta.tailrace"
 _HITS = "filter_path=timed_out,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term"
-_DELETE = "/_bulk?refresh=true&filter_path=items.*.status,items.*.error.type,items.*.error.reason"
+_RESULTS = "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
 _is_generation = re.compile(r".+@[0-9]{6,}").fullmatch
 
 
@@ -33,11 +34,20 @@ class OpenSearchTombstones:
         """See `sweeping.TombstoneStore.list_generations`. An index is Tailrace's by its name and its own `_meta`."""
         pattern = (fold_index_name(prefix) if prefix else "") + "*@*"
         answer = self._engine.request("GET", f"/{quote(pattern, safe='*')}/{_META}")
+        under_construction = self._list_under_construction(pattern)
         return [
             Generation(index, told["mappings"]["_meta"]["tailrace"].get("table"))
             for index, told in sorted(answer.items())
-            if _is_generation(index)
+            if _is_generation(index) and index not in under_construction
         ]
+
+    def _list_under_construction(self, pattern: str) -> frozenset[str]:
+        try:
+            return frozenset(self._engine.request("GET", f"/{quote(pattern, safe='*')}/{_NEXT}"))
+        except EngineError as error:
+            if error.status == 404:
+                return frozenset()
+            raise
 
     def find_tombstones(self, index: str, table: str, before: str, count: int) -> Sequence[Tombstone]:
         """See `sweeping.TombstoneStore.find_tombstones`."""
@@ -46,12 +56,18 @@ class OpenSearchTombstones:
         if answer.get("timed_out"):
             raise EngineError(503, f"the search for tombstones in {index} timed out")
         hits = answer.get("hits", {}).get("hits", [])
+        if any(hit["_primary_term"] < 1 for hit in hits):  # real ones begin at 1; without them no delete is conditional
+            raise EngineError(501, f"the engine tells no sequence numbers of {index}", "no_sequence_numbers")
         return [Tombstone(hit["_id"], hit["_seq_no"], hit["_primary_term"]) for hit in hits]
 
     def remove_tombstones(self, index: str, tombstones: Sequence[Tombstone]) -> Sequence[ItemResult]:
-        """See `sweeping.TombstoneStore.remove_tombstones`."""
+        """See `sweeping.TombstoneStore.remove_tombstones`.
+
+        A collection refuses `refresh`: there, what was removed is found for some seconds more (trap 26).
+        """
         body = b"".join(_render(index, tombstone) for tombstone in tombstones)
-        return self._engine.send_bulk(_DELETE, body, len(tombstones))
+        path = f"/_bulk?{_RESULTS}" if self._engine.is_serverless else f"/_bulk?refresh=true&{_RESULTS}"
+        return self._engine.send_bulk(path, body, len(tombstones))
 
 
 def _build_query(table: str, before: str, count: int) -> dict[str, Any]:
