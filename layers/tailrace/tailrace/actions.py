@@ -3,22 +3,21 @@
 Invariant: planning is a pure function of record and spec; equal records give byte-identical actions on every path.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
-from tailrace.attributes import IllegalAttributeError, ImageReader, canonical_json, canonical_number, digest
+from tailrace import acceleration
+from tailrace.acceleration import Frame
+from tailrace.attributes import IllegalAttributeError, ImageReader, canonical_json, digest
 from tailrace.documents import RESERVED_FIELD
 from tailrace.generations import alias_name
-from tailrace.identity import canonical_key, document_id, table_prefix
-from tailrace.names import escape_field_name
+from tailrace.identity import canonical_key, document_id
 from tailrace.outcomes import Outcome
 from tailrace.records import NANOSECONDS, ChangeRecord, Image
+from tailrace.table_rules import Refusal, TableRules
 from tailrace.tables import Tables, TableSpec
-from tailrace.versions import MAX_VERSION
 
 DEFAULT_TYPE = "default"
 MASK = "***"
@@ -43,74 +42,10 @@ class Action(NamedTuple):
     is_undecided: bool = False
 
 
-class Refusal(NamedTuple):
-    """Why a record cannot be planned: it ends as a dead letter."""
-
-    reason: str
-    detail: str
-
-
 class NeedsItem(NamedTuple):
     """The record does not carry the new image (its view type leaves it out): the item is to be read from the table."""
 
     view_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class TableRules:
-    """What planning needs of one table's spec, worked out once per batch."""
-
-    spec: TableSpec
-    id_prefix: str
-    redactions: tuple[tuple[str, str], ...]
-    where: tuple[tuple[str, frozenset[tuple[str, Any]]], ...]
-    excluded: frozenset[str]
-    needs_old_image: bool
-
-    @classmethod
-    def of(cls, spec: TableSpec) -> "TableRules":
-        """The rules of a spec."""
-        redactions = tuple((escape_field_name(n), f.redact) for n, f in spec.fields.items() if f.redact)
-        where = tuple((name, frozenset(map(_typed, values))) for name, values in spec.filter.where.items())
-        prefix = "" if "{table}" in spec.index else table_prefix(spec.name)
-        needs_old_image = bool(spec.type_attribute or where)
-        return cls(spec, prefix, redactions, where, spec.filter.exclude_operations, needs_old_image)
-
-    def is_filtered(self, record: ChangeRecord) -> bool:
-        """Whether the spec leaves out this kind of change."""
-        if record.operation in self.excluded:
-            return True
-        return record.is_ttl_delete and self.spec.filter.exclude_ttl_deletes
-
-    def refuse(self, record: ChangeRecord) -> Refusal | None:
-        """Why the record cannot be planned: its time is no version, or the place of its old document is unknown."""
-        if not 0 <= record.instant_ns <= MAX_VERSION:
-            return Refusal("illegal_version", "the change's time is not between 1970 and 2262")
-        if not self.needs_old_image or record.old_image is not None or record.operation == "insert":
-            return None
-        view = record.view_type or "of the stream"
-        return Refusal("view_type", f"view type {view} leaves out the old image: set NEW_AND_OLD_IMAGES on the stream")
-
-    def wants(self, image: Image) -> bool:
-        """Whether the spec's `where` lets this item into the index."""
-        return all(_typed_value(image.get(name)) in allowed for name, allowed in self.where)
-
-
-def _typed(value: object) -> tuple[str, Any]:
-    """A `where` value as the attribute value it stands for."""
-    if isinstance(value, bool):
-        return ("BOOL", value)
-    if value is None:
-        return ("NULL", True)
-    return ("S", value) if isinstance(value, str) else ("N", canonical_number(str(value)))
-
-
-def _typed_value(typed: Mapping[str, Any] | None) -> tuple[str, Any] | None:
-    for kind, value in (typed or {}).items():
-        if kind in ("S", "BOOL", "NULL"):
-            return (kind, value)
-        return ("N", canonical_number(value)) if kind == "N" else None
-    return None
 
 
 class Planner:
@@ -122,12 +57,20 @@ class Planner:
         self._rules: dict[str, TableRules] = {}
         self._aliases: dict[tuple[str, str | None], str] = {}
         self._instants: dict[int, str] = {}
+        self._native = acceleration.NATIVE
+        self._frames: dict[str, Frame] = {}
+        self._ordinary: dict[str, tuple[Frame, str]] = {}
 
     def plan(self, record: ChangeRecord, index: int) -> list[Action] | Outcome | Refusal | NeedsItem:
         """The record's actions (one, or two when it changes its type), or why there are none.
 
         Raises UnknownTableError for a table that the specs refuse.
         """
+        if self._native is not None and record.table in self._ordinary:
+            frame, alias = self._ordinary[record.table]
+            action = self._native.act(record, frame, alias, index)
+            if action is not None:
+                return [action]
         rules = self._rules.get(record.table) or self._rules_of(record.table)
         if rules.is_filtered(record):
             return Outcome.FILTERED
@@ -159,6 +102,20 @@ class Planner:
         source = None if spec.deletes == "hard" else self._tombstone(record, key_names)
         return action._replace(source=source, done=Outcome.DELETED)
 
+    def soften(self, record: ChangeRecord, action: Action) -> Action:
+        """The tombstone in place of a physical delete, under the name of the action's change."""
+        key_names = self.spec_of(record.table).key or tuple(sorted(record.keys))
+        named = record._replace(sequence_number=action.sequence_number, event_id=action.event_id)
+        return action._replace(source=self._tombstone(named, key_names))
+
+    def can_identify(self, record: ChangeRecord) -> bool:
+        """Whether the record's key is one that an item can have, so that the table can be asked for it."""
+        try:
+            key_names = self.spec_of(record.table).key or tuple(sorted(record.keys))
+            return bool(document_id(record.keys, key_names).encode())
+        except (IllegalAttributeError, TypeError, ValueError):
+            return False
+
     def spec_of(self, table: str) -> TableSpec:
         """The spec that a table's records follow."""
         return self._rules_of(table).spec
@@ -167,14 +124,21 @@ class Planner:
         rules = self._rules.get(table)
         if rules is None:
             rules = self._rules[table] = TableRules.of(self._tables.spec(table))
+            frame = _frame(rules)
+            if frame is not None and rules.has_one_alias():
+                self._ordinary[table] = frame, alias_name(rules.spec, DEFAULT_TYPE)
+            elif frame is not None:
+                self._frames[table] = frame
         return rules
 
     def _act(self, record: ChangeRecord, rules: TableRules, index: int) -> list[Action]:
-        key_names = rules.spec.key or tuple(sorted(record.keys))
-        id_ = document_id(record.keys, key_names, rules.id_prefix)
         is_removal = record.operation == "remove"
         new = None if is_removal else self._alias_of(rules, record.new_image)
         old = self._alias_of(rules, record.old_image) if is_removal or record.old_image is not None else None
+        if (is_removal or old is None or old == new) and (action := self._act_natively(record, old or new, index)):
+            return [action]
+        key_names = rules.spec.key or tuple(sorted(record.keys))
+        id_ = document_id(record.keys, key_names, rules.id_prefix)
         version, sequence_number, event_id = record.instant_ns, record.sequence_number, record.event_id
         actions = []
         if old is not None and old != new:
@@ -184,6 +148,13 @@ class Planner:
             source = self._document(record, rules, key_names)
             actions.append(Action(new, id_, version, sequence_number, source, Outcome.INDEXED, index, event_id))
         return actions
+
+    def _act_natively(self, record: ChangeRecord, alias: str | None, index: int) -> Action | None:
+        """The one action of a record whose alias is known, where the accelerator knows how."""
+        frame = self._frames.get(record.table)
+        if self._native is None or frame is None or alias is None:
+            return None
+        return self._native.act(record, frame, alias, index)
 
     def _alias_of(self, rules: TableRules, image: Image | None) -> str | None:
         """The alias an image belongs to; None when the spec's `where` keeps it out of the index."""
@@ -199,7 +170,7 @@ class Planner:
         return ("{" + self._bookkeeping(record, key_names) + ',"deleted":true}}').encode()
 
     def _document(self, record: ChangeRecord, rules: TableRules, key_names: tuple[str, ...]) -> bytes:
-        fields = self._reader.read(record.new_image or {})
+        fields = self._reader.read({} if record.new_image is None else record.new_image)
         if rules.redactions:
             _redact(fields, rules.redactions)
         canonical = canonical_json(fields)
@@ -227,6 +198,14 @@ class Planner:
     def _instant(self, instant_ns: int) -> str:
         text = self._instants[instant_ns] = iso_instant(instant_ns)
         return text
+
+
+def _frame(rules: TableRules) -> Frame | None:
+    """What the accelerator needs of a table; None where fields are redacted, which is not its work."""
+    if rules.redactions:
+        return None
+    deleted = None if rules.spec.deletes == "hard" else Outcome.DELETED
+    return (Action, Outcome.INDEXED, deleted, rules.spec.key, rules.id_prefix)
 
 
 def iso_instant(instant_ns: int) -> str:

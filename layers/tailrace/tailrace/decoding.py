@@ -7,6 +7,7 @@ so that it hurts only itself (law 5). Only an event without records is an error 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tailrace import acceleration
 from tailrace.errors import TailraceError
 from tailrace.kinesis import KINESIS_SOURCE, decode_kinesis_record, is_position, peek_table
 from tailrace.records import ChangeRecord, Undecodable
@@ -32,7 +33,11 @@ def decode_event(event: Mapping[str, Any]) -> list[ChangeRecord | Undecodable]:
 
 def _decode_records(wires: list[Any]) -> Iterator[ChangeRecord | Undecodable]:
     arn = table = None
+    native = acceleration.NATIVE
     for wire in wires:
+        if native is not None and (record := native.decode(wire, arn, table, ChangeRecord)) is not None:
+            yield record
+            continue
         try:
             source = wire["eventSource"]
             if source == DYNAMODB_SOURCE:
