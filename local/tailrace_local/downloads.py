@@ -96,28 +96,35 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def ensure_unpacked(get_archive: Fetch, directory: Path, wanted: Wanted = lambda _: True) -> Path:
-    """`directory`, filled from the ZIP file that `get_archive` answers unless it is there already.
+def ensure_made(directory: Path, make: Callable[[Path], Path]) -> Path:
+    """`directory`, made unless it is there already: `make` fills an empty folder and answers what becomes `directory`.
 
-    `wanted` tells, by a member's name below the archive's single top folder, whether to unpack it.
-    Two processes may call this at once; one works, the other waits.
+    Two processes may call this at once; one works, the other waits. An attempt that fails leaves nothing behind.
     """
     if directory.is_dir():
         return directory
     with exclusive_lock(directory.with_name(f"{directory.name}.lock")):
         if not directory.is_dir():
-            _unpack(get_archive(), directory, wanted)
+            _sweep(directory)
+            with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as folder:
+                make(Path(folder)).rename(directory)
     return directory
 
 
-def _unpack(archive: Path, directory: Path, wanted: Wanted) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        with zipfile.ZipFile(archive) as members:
-            for member in members.infolist():
-                if wanted(member.filename.partition("/")[2]):
-                    members.extract(member, temporary)
-        (top,) = temporary.iterdir()
-        top.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _sweep(directory: Path) -> None:
+    # Whoever was killed half-way held the lock that is held now, so its folder is nobody's.
+    for leftover in directory.parent.glob(f".{directory.name}-????????"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def unpack(archive: Path, folder: Path, wanted: Wanted = lambda _: True) -> Path:
+    """Unpacks a ZIP file into the empty `folder`; answers the archive's single top folder there.
+
+    `wanted` tells, by a member's name below that top folder, whether to unpack it.
+    """
+    with zipfile.ZipFile(archive) as members:
+        for member in members.infolist():
+            if wanted(member.filename.partition("/")[2]):
+                members.extract(member, folder)
+    (top,) = folder.iterdir()
+    return top

@@ -20,11 +20,13 @@ from tailrace_local.engine_flags import (
     InstanceLayout,
     build_java_arguments,
     build_settings,
+    choose_spec,
 )
+from tailrace_local.engine_security import prepare_security
 from tailrace_local.external_engine import ExternalEngine
 from tailrace_local.http_probes import get_json, wait_until
 from tailrace_local.instances import InstanceDirectory
-from tailrace_local.java import Java, find_java
+from tailrace_local.java import Java, find_java, java_for
 from tailrace_local.listeners import refuse_open_listeners
 from tailrace_local.loopback_ports import refuse_taken_port, some_ports
 from tailrace_local.paths import state_directory
@@ -71,7 +73,7 @@ class Engine:
     """One OpenSearch server of this machine; a context manager (`start()` … `close()`).
 
     Without `directory` it lives in a fresh folder that `close()` removes; with one, its data is kept and found again.
-    `notify` hears a line before each step that takes long.
+    Without `spec` its version is what `TAILRACE_ENGINE` names. `notify` hears a line before each step that takes long.
     """
 
     def __init__(
@@ -82,9 +84,9 @@ class Engine:
         environ: Mapping[str, str] | None = None,
         notify: Notify = say_nothing,
     ) -> None:
-        self.spec = EngineSpec() if spec is None else spec
-        self._directory = directory
         self._environ = os.environ if environ is None else environ
+        self.spec = choose_spec(self._environ) if spec is None else spec
+        self._directory = directory
         self._notify = notify
         self._fresh: InstanceDirectory | None = None
         self._child: ChildProcess | None = None
@@ -128,8 +130,9 @@ class Engine:
         self.kill()
         if self._port is not None:
             refuse_taken_port(self._port)
-        java = find_java(self._environ, notify=self._notify)
-        server = ensure_server_home(self.spec.version, self._environ, self._notify)
+        java = find_java(self._environ, wanted=java_for(self.spec.version), notify=self._notify)
+        with_security = self.spec.security is not None
+        server = ensure_server_home(self.spec.version, self._environ, self._notify, with_security=with_security)
         if self._directory is not None or self._fresh is not None:
             self._launch(java, server)
             return
@@ -190,6 +193,8 @@ class Engine:
             leftover.unlink(missing_ok=True)
         (layout.config / "opensearch.yml").write_text(self._settings(layout))
         (layout.config / "log4j2.properties").write_text(LOGGING)
+        if self.spec.security is not None:
+            prepare_security(self.spec.security, layout.config, java.executable, server)
         cached = [path for path in (archives.base, archives.application) if path and path.is_file()]
         privileges = choose_privileges(java.executable, [server / "lib", layout.root, *cached], user=os.geteuid())
         if privileges.user is not None:
@@ -222,7 +227,8 @@ class Engine:
         if not addresses:
             return False
         port = int(addresses[0].rpartition(":")[2])
-        if get_json(port, "/_cluster/health?wait_for_status=yellow&timeout=1s") is None:
+        login = self.spec.security.login if self.spec.security else None
+        if get_json(port, "/_cluster/health?wait_for_status=yellow&timeout=1s", login) is None:
             return False
         self._port = port
         return True

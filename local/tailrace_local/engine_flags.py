@@ -9,12 +9,14 @@ Invariant: whatever the caller adds, the server is a single node whose network i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-SettingValue = str | int | float | bool
+from tailrace_local.engine_security import Security, security_settings
+
+SettingValue = str | int | float | bool | Sequence[str]
 
 WANTED_MODULES = frozenset(
     {
@@ -42,11 +44,21 @@ it every creation of an index fails. The standard, simple, keyword and stop anal
 
 FAST_START = (
     "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss1m -XX:-UsePerfData -XX:-OmitStackTraceInFastThrow "
-    "-Djava.awt.headless=true -Dfile.encoding=UTF-8 -Djna.nosys=true -Djava.locale.providers=SPI,CLDR "
+    "-Djava.awt.headless=true -Dfile.encoding=UTF-8 -Djna.nosys=true "
     "-Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true -Dio.netty.recycler.maxCapacityPerThread=0 "
-    "-Dio.netty.allocator.numDirectArenas=0 -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true "
-    "-Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1 --enable-native-access=ALL-UNNAMED"
+    "-Dio.netty.allocator.numDirectArenas=0 -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true"
 )
+
+FLAGS_OF_3 = (
+    "-Djava.locale.providers=SPI,CLDR --enable-native-access=ALL-UNNAMED "
+    "-Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1"
+)
+
+FLAGS_OF_2 = (
+    "-Djava.locale.providers=SPI,COMPAT -Djava.security.manager=allow -Djava.util.concurrent.ForkJoinPool.common."
+    "threadFactory=org.opensearch.secure_sm.SecuredForkJoinWorkerThreadFactory"
+)
+"""2.x runs under a Security Manager, which Java has to be allowed to install."""
 
 WITHOUT_NATIVE_ACCESS = ("-Djna.nounpack=true", "-Djna.noclasspath=true")
 """The last resort of root: without JNA the server cannot tell that it runs as root, and starts."""
@@ -62,14 +74,31 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
+DEFAULT_VERSION = "3.7.0"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Which server to run: version, largest heap (`512m`), fixed HTTP port (None: first free one), added settings."""
+    """Which server to run: version, largest heap (`512m`), fixed HTTP port (None: first free one), added settings.
 
-    version: str = "3.7.0"
+    With `security` the security plugin answers only to its administrator, and to whom that one adds.
+    """
+
+    version: str = DEFAULT_VERSION
     heap: str = "512m"
     port: int | None = None
     settings: Mapping[str, SettingValue] = field(default_factory=lambda: MappingProxyType({}))
+    security: Security | None = None
+
+    @property
+    def is_2(self) -> bool:
+        """Whether it is of the 2.x line."""
+        return self.version.startswith("2.")
+
+
+def choose_spec(environ: Mapping[str, str]) -> EngineSpec:
+    """The server of the version that `TAILRACE_ENGINE` names, else of the default one."""
+    return EngineSpec(version=environ.get("TAILRACE_ENGINE", "") or DEFAULT_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +159,7 @@ def build_settings(spec: EngineSpec, layout: InstanceLayout, http_ports: range, 
         "action.auto_create_index": "false",
         "cluster.routing.allocation.disk.threshold_enabled": False,
         "transport.port": _port_range(transport_ports),
+        **(security_settings(spec.security) if spec.security else {}),
         **spec.settings,
         "discovery.type": "single-node",
         "network.host": "127.0.0.1",
@@ -151,8 +181,8 @@ def build_java_arguments(spec: EngineSpec, server: Path, layout: InstanceLayout)
         "-Xms64m",
         f"-Xmx{spec.heap}",
         *FAST_START.split(),
+        *_flags_of_version(spec, server),
         f"-XX:ErrorFile={layout.logs / 'crash.log'}",
-        f"-Xbootclasspath/a:{server / 'agent' / f'opensearch-agent-bootstrap-{spec.version}.jar'}",
         f"-Dopensearch.path.home={server}",
         f"-Dopensearch.path.conf={layout.config}",
         f"-Djava.io.tmpdir={layout.temporary}",
@@ -161,3 +191,10 @@ def build_java_arguments(spec: EngineSpec, server: Path, layout: InstanceLayout)
         f"{server / 'lib'}/*",
         "org.opensearch.bootstrap.OpenSearch",
     ]
+
+
+def _flags_of_version(spec: EngineSpec, server: Path) -> list[str]:
+    if spec.is_2:
+        return FLAGS_OF_2.split()
+    agent = server / "agent" / f"opensearch-agent-bootstrap-{spec.version}.jar"
+    return [*FLAGS_OF_3.split(), f"-Xbootclasspath/a:{agent}"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -15,17 +16,24 @@ POLL_INTERVAL_SECONDS = 0.05
 PROBE_TIMEOUT_SECONDS = 5.0
 
 
-def get_json(port: int, path: str) -> Any | None:
-    """The JSON answer of `http://127.0.0.1:<port><path>`; None where there is none, or its status is not 200."""
+def get_json(port: int, path: str, login: tuple[str, str] | None = None) -> Any | None:
+    """The JSON answer of `http://127.0.0.1:<port><path>`; None where there is none, or its status is not 200.
+
+    `login` is a user's name and password, where the server asks for them.
+    """
     connection = HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=_login_header(login) if login else {})
         response = connection.getresponse()
         return json.load(response) if response.status == 200 else None
     except (OSError, HTTPException, ValueError):
         return None
     finally:
         connection.close()
+
+
+def _login_header(login: tuple[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(':'.join(login).encode()).decode()}"}
 
 
 def wait_until(is_so: Callable[[], bool], timeout_seconds: float) -> bool:

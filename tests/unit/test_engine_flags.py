@@ -13,7 +13,14 @@ import pytest
 from tailrace.errors import UserError
 from tailrace_local.class_archives import ClassArchives, prepare_archives
 from tailrace_local.engine import Engine, choose_engine
-from tailrace_local.engine_flags import EngineSpec, InstanceLayout, build_java_arguments, build_settings
+from tailrace_local.engine_flags import (
+    EngineSpec,
+    InstanceLayout,
+    build_java_arguments,
+    build_settings,
+    choose_spec,
+)
+from tailrace_local.engine_security import Security
 from tailrace_local.external_engine import ExternalEngine
 from tailrace_local.instances import InstanceDirectory
 from tailrace_local.java import Java
@@ -134,6 +141,28 @@ def test_the_server_starts_fast_and_directly():
     assert {"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"} < set(arguments)
     assert "-Xbootclasspath/a:/server/agent/opensearch-agent-bootstrap-3.7.0.jar" in arguments
     assert arguments[-3:] == ["-cp", "/server/lib/*", "org.opensearch.bootstrap.OpenSearch"]
+
+
+def test_opensearch_2_runs_under_the_security_manager_and_without_an_agent():
+    arguments = java_arguments(EngineSpec(version="2.19.4"))
+
+    assert "-Djava.security.manager=allow" in arguments
+    assert "-Djava.locale.providers=SPI,COMPAT" in arguments
+    assert not [word for word in arguments if word.startswith(("-Xbootclasspath", "--enable-native-access"))]
+
+
+def test_the_variable_chooses_the_version_and_the_default_is_the_newest():
+    assert choose_spec({"TAILRACE_ENGINE": "2.19.4"}) == EngineSpec(version="2.19.4")
+    assert choose_spec({"TAILRACE_ENGINE": ""}) == choose_spec({}) == EngineSpec(version="3.7.0")
+    assert Engine(environ={"TAILRACE_ENGINE": "2.19.4"}).spec.version == "2.19.4"
+
+
+def test_a_secured_server_says_so_in_its_settings_and_shows_no_password():
+    spec = EngineSpec(version="2.19.4", security=Security(password="hidden"))
+
+    assert settings(spec)["plugins.security.ssl.transport.keystore_filepath"] == "node.p12"
+    assert settings(spec)["plugins.security.ssl.http.enabled"] is False
+    assert "hidden" not in repr(spec)
 
 
 def test_every_file_of_a_server_is_below_its_own_folder():

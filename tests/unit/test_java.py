@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tailrace.errors import UserError
-from tailrace_local.java import Java, ask_version, find_java
+from tailrace_local.java import JAVA_FOR_2, JAVA_FOR_3, Java, ask_version, find_java, java_for
 
 EMPTY_PATH = "/no/such/folder"
 
@@ -69,7 +69,9 @@ def test_a_named_java_that_is_too_old_is_refused_with_both_versions(tmp_path):
 
 
 def test_a_named_java_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"TAILRACE_JAVA=.*absent: no Java runs there; name a Java 21\+ home"):
+    with pytest.raises(
+        UserError, match=r"TAILRACE_JAVA=.*absent: no Java runs there; name the home of a Java 21 or newer"
+    ):
         find_java({"TAILRACE_JAVA": str(tmp_path / "absent"), "PATH": EMPTY_PATH}, install=refuse_to_install)
 
 
@@ -108,3 +110,30 @@ def test_the_archive_of_javas_own_classes_is_noticed(tmp_path):
     (tmp_path / "lib" / "server" / "classes.jsa").touch()
 
     assert java.has_base_archive
+
+
+def test_each_line_of_opensearch_has_its_own_range_of_java():
+    assert (java_for("2.19.4"), java_for("3.7.0")) == (JAVA_FOR_2, JAVA_FOR_3)
+    assert (str(JAVA_FOR_2), str(JAVA_FOR_3)) == ("17 to 21", "21 or newer")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"), [("11.0.2", False), ("17.0.15", True), ("21.0.8", True), ("25", False)]
+)
+def test_opensearch_2_takes_no_java_that_has_lost_the_security_manager(tmp_path, version, is_taken):
+    given = make_java(tmp_path / "given", version)
+    wheel = make_java(tmp_path / "wheel", "21.0.8")
+    environ = {"JAVA_HOME": str(tmp_path / "given"), "PATH": EMPTY_PATH}
+
+    found = find_java(environ, wanted=JAVA_FOR_2, install=lambda notify: tmp_path / "wheel")
+
+    assert found.executable == (given if is_taken else wheel)
+
+
+def test_a_named_java_that_is_too_new_is_refused_with_both_versions(tmp_path):
+    make_java(tmp_path / "new", "25.0.2")
+
+    with pytest.raises(
+        UserError, match=r"new is Java 25\.0\.2, and OpenSearch needs 17 to 21: name another, or unset it$"
+    ):
+        find_java({"TAILRACE_JAVA": str(tmp_path / "new")}, wanted=JAVA_FOR_2, install=refuse_to_install)
