@@ -20,11 +20,16 @@ Json = dict[str, Any]
 
 
 def describe(cloud: LaptopCloud) -> Json:
-    """Functions, mappings with their counters, what rests and why, and what the template has beyond them."""
+    """Functions, mappings with their counters, what rests and why, and what the template has beyond them.
+
+    `ready` says whether every mapping works and lags by a minute at most.
+    """
+    statuses = cloud.statuses()
     resting = {mapping.name: cloud.reason_to_rest(mapping) for mapping in cloud.template.mappings}
     return {
         "functions": {name: str(function.code) for name, function in cloud.template.functions.items()},
-        "mappings": [_flat(asdict(status)) for status in cloud.statuses()],
+        "ready": all(status.is_ready for status in statuses),
+        "mappings": [_flat({"ready": status.is_ready, **asdict(status)}) for status in statuses],
         "resting": {name: reason for name, reason in resting.items() if reason is not None},
         "ignored": list(cloud.template.ignored),
     }

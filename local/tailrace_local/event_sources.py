@@ -22,6 +22,7 @@ from tailrace_local.stream_sources import Shard, SourceError, StreamGoneError, S
 DISCOVERY_SECONDS = 10.0
 FIRST_DISCOVERY_SECONDS = 0.5
 MOST_THREADS = 1000
+READY_LAG_SECONDS = 60.0
 
 
 class UndeliveredError(TailraceError):
@@ -42,13 +43,24 @@ class MappingSpec:
 
 @dataclass(frozen=True, slots=True)
 class MappingStatus:
-    """What a mapping is doing; `state` is `running`, `stopped`, `stream gone`, or `failed: …`."""
+    """What a mapping is doing; `state` is `running`, `stopped`, `stream gone`, or `failed: …`.
+
+    `lag_seconds` is the age of the oldest change that was read and is not settled, 0 without one; `applied_at` is when
+    the function last took records to their end (seconds since the epoch), None before the first.
+    """
 
     name: str
     state: str
     shards: int
     pending: int
+    lag_seconds: float
+    applied_at: float | None
     counters: MappingCounters
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what it feeds is up to date: it works, and nothing waits longer than READY_LAG_SECONDS."""
+        return self.state == "running" and self.lag_seconds <= READY_LAG_SECONDS
 
 
 class StreamMapping:
@@ -106,10 +118,17 @@ class StreamMapping:
 
     def status(self) -> MappingStatus:
         """The sums over all shards so far."""
-        workers = list(self._workers.values())
-        counters = sum_counters([self._own_counters, *(worker.mapping.counters for worker in workers)])
-        pending = sum(worker.mapping.pending for worker in workers)
-        return MappingStatus(self.spec.name, self._state(), len(workers), pending, counters)
+        mappings = [worker.mapping for worker in self._workers.values()]
+        waiting = [since for each in mappings if (since := each.waiting_since) is not None]
+        return MappingStatus(
+            name=self.spec.name,
+            state=self._state(),
+            shards=len(mappings),
+            pending=sum(each.pending for each in mappings),
+            lag_seconds=max(0.0, time.time() - min(waiting)) if waiting else 0.0,
+            applied_at=max((at for each in mappings if (at := each.applied_at) is not None), default=None),
+            counters=sum_counters([self._own_counters, *(each.counters for each in mappings)]),
+        )
 
     def _state(self) -> str:
         for future in self._running:

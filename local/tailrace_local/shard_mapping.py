@@ -123,12 +123,18 @@ def _batch_length(queue: Iterable[_Entry], policy: MappingPolicy) -> tuple[int, 
 
 
 class ShardMapping:
-    """Batches, retries and checkpoint of one shard. Single-threaded: its owner calls it from one thread only."""
+    """Batches, retries and checkpoint of one shard. Single-threaded: its owner calls it from one thread only.
+
+    `waiting_since` is the time of the oldest change beyond the checkpoint, `applied_at` when the function last took
+    records to their end; each is None where there is none. Any thread may look at these two.
+    """
 
     def __init__(self, policy: MappingPolicy) -> None:
         self.policy = policy
         self.counters = MappingCounters()
         self.checkpoint: str | None = None
+        self.waiting_since: float | None = None
+        self.applied_at: float | None = None
         self._lanes = [_Lane() for _ in range(policy.parallelization)]
         self._order: deque[_Entry] = deque()
         self._held_bytes = 0
@@ -176,6 +182,7 @@ class ShardMapping:
         """Take in what came of an `Invoke` on this lane."""
         lane = self._release(number, now)
         work = lane.work.pop()
+        delivered = self.counters.delivered
         if isinstance(outcome, Succeeded):
             self.counters.delivered += self._settle(work.entries)
         elif isinstance(outcome, NotInvoked):
@@ -185,6 +192,8 @@ class ShardMapping:
         else:
             self.counters.failures += 1
             self._failed(lane, work, outcome, now)
+        if self.counters.delivered > delivered:
+            self.applied_at = now
 
     def discarded(self, number: int, now: float) -> None:
         """Take in that a `Discard` on this lane was carried out."""
@@ -279,3 +288,4 @@ class ShardMapping:
             record = self._order.popleft().record
             self.checkpoint = record.sequence_number
             self._held_bytes -= len(record.body)
+        self.waiting_since = self._order[0].record.at if self._order else None

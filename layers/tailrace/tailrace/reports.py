@@ -10,6 +10,9 @@ from enum import IntEnum
 from tailrace.outcomes import Account, balance
 from tailrace.records import ChangeRecord, Undecodable
 
+MAX_SAMPLE = 100  # CloudWatch's embedded metric format: at most 100 values for one metric
+_NOT_WRITTEN = frozenset({"FAILED", "DEAD_LETTERED"})
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -23,16 +26,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of one batch."""
+    """What became of one batch.
+
+    `oldest_instant_ns` is that of its oldest change, whatever became of it, 0 without any. `settled_instants_ns` are
+    those of the changes that reached their goal, ascending: all of them, or `MAX_SAMPLE` evenly spread quantiles.
+    `outcomes` are those of the records, in their order.
+    """
 
     account: Account
     first_unsettled: str | None
     positions: tuple[str | None, str | None]
     problems: tuple[Problem, ...]
     counts: Mapping[str, int]
-    newest_instant_ns: int
+    oldest_instant_ns: int
+    settled_instants_ns: tuple[int, ...]
     tables: tuple[str, ...]
     has_unnamed_failure: bool = False
+    outcomes: tuple[IntEnum | None, ...] = ()
 
     def as_response(self) -> dict[str, list[dict[str, str]]]:
         """The partial batch response: at most one entry, the lowest unsettled sequence number (semantics 3.2).
@@ -66,15 +76,36 @@ def report_batch(
         positions=(records[0].position, records[-1].position) if records else (None, None),
         problems=tuple(_problem(records[i], outcomes[i], reasons[i]) for i in sorted(reasons)),
         counts=dict(counts),
-        newest_instant_ns=max((record.instant_ns for record in changes), default=0),
+        oldest_instant_ns=min((record.instant_ns for record in changes), default=0),
+        settled_instants_ns=_sample(_settled_instants(records, outcomes, ends)),
         tables=tuple(dict.fromkeys(record.table for record in changes)),
         has_unnamed_failure=None in failed,
+        outcomes=tuple(outcomes),
     )
 
 
 def _problem(record: ChangeRecord | Undecodable, outcome: IntEnum | None, reason: str) -> Problem:
     name = outcome.name.lower() if outcome is not None else "none"
     return Problem(record.position, record.table or "unknown", name, reason)
+
+
+def _settled_instants(
+    records: Sequence[ChangeRecord | Undecodable], outcomes: Sequence[IntEnum | None], ends: type[IntEnum]
+) -> list[int]:
+    unwritten = {end for end in ends if end.name in _NOT_WRITTEN}
+    return sorted(
+        record.instant_ns
+        for record, outcome in zip(records, outcomes, strict=True)
+        if outcome not in unwritten and isinstance(record, ChangeRecord)
+    )
+
+
+def _sample(ascending: Sequence[int]) -> tuple[int, ...]:
+    """At most MAX_SAMPLE of the values: the middle one of each of so many equal parts."""
+    count = len(ascending)
+    if count <= MAX_SAMPLE:
+        return tuple(ascending)
+    return tuple(ascending[(2 * part + 1) * count // (2 * MAX_SAMPLE)] for part in range(MAX_SAMPLE))
 
 
 def _lowest(positions: Iterable[str]) -> str | None:
