@@ -1,17 +1,18 @@
 """`make failures`: which rows of the failure list are covered by which tests, read from the tests themselves.
 
 Invariant: a test covers a row when its name says `failure_22` or `failures_7_8`, or its text says `failure 22` or
-`failures 7, 8`; a file covers what its first docstring says. Nothing is kept by hand.
+`failures 7, 8`; a file or a class covers what its first docstring says. Nothing is kept by hand but the sentences why
+a row cannot arise.
 """
 
 import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from failures_rows import FAILURE_ROWS
+from failures_rows import CANNOT_ARISE, FAILURE_ROWS
 
 TESTS = Path(__file__).resolve().parent
 OWN_TEST = TESTS / "unit" / "test_failures_report.py"  # its examples are no coverage
@@ -31,13 +32,23 @@ def coverage(folder: Path = TESTS) -> dict[int, list[str]]:
 
 
 def _tests(source: str) -> Iterator[tuple[str, set[int]]]:
-    """The module and every test of it with the rows named: in names, and anywhere in the text, decorators included."""
+    """The module, its classes and every test with the rows named: in names, and anywhere in the text of a test."""
     lines, module = source.splitlines(), ast.parse(source)
     yield "", rows_named("", ast.get_docstring(module) or "")
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+    for owner, node in _members(module):
+        if isinstance(node, ast.ClassDef):
+            yield f"::{node.name}", rows_named("", ast.get_docstring(node) or "")
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            yield f"::{node.name}", rows_named(node.name, "\n".join(lines[first - 1 : node.end_lineno]))
+            yield f"{owner}::{node.name}", rows_named(node.name, "\n".join(lines[first - 1 : node.end_lineno]))
+
+
+def _members(module: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """What stands at the top of a module, and in its classes."""
+    for node in module.body:
+        yield "", node
+        if isinstance(node, ast.ClassDef):
+            yield from ((f"::{node.name}", inner) for inner in node.body)
 
 
 def rows_named(name: str, text: str) -> set[int]:
@@ -46,16 +57,31 @@ def rows_named(name: str, text: str) -> set[int]:
     return {int(number) for part in told for number in _numbers(part)}
 
 
-def render(covering: dict[int, list[str]]) -> str:
-    """The report: each covered row with its tests, then the rows without one."""
-    blocks = [
-        "\n".join([f"{row:3} {FAILURE_ROWS[row]}", *(f"      {test}" for test in covering[row])])
-        for row in FAILURE_ROWS
-        if row in covering
+def render(covering: dict[int, list[str]], cannot_arise: Mapping[int, str] = CANNOT_ARISE) -> str:
+    """The report: each covered row with its tests, the rows that cannot arise with their reason, then the open ones."""
+    covered = [
+        "\n".join([_line(row), *(f"      {test}" for test in covering[row])]) for row in FAILURE_ROWS if row in covering
     ]
-    missing = [f"{row:3} {meaning}" for row, meaning in FAILURE_ROWS.items() if row not in covering]
-    figures = f"{len(blocks)} of {len(FAILURE_ROWS)} rows are covered."
-    return "\n".join([*blocks, "", "Without a test:", *missing, "", figures, ""])
+    absent = [f"{_line(row)}\n      {why}" for row, why in cannot_arise.items() if row not in covering]
+    still_open = sorted(open_rows(covering, cannot_arise))
+    figures = f"{len(covered)} of {len(FAILURE_ROWS)} rows are covered, {len(absent)} cannot arise, "
+    parts = [*covered, "", "Cannot arise:", *absent, "", "Open:", *map(_line, still_open), ""]
+    return "\n".join([*parts, f"{figures}{len(still_open)} are open.", ""])
+
+
+def open_rows(covering: Mapping[int, object], cannot_arise: Mapping[int, str] = CANNOT_ARISE) -> set[int]:
+    """The rows without a test and without a sentence."""
+    return FAILURE_ROWS.keys() - covering.keys() - cannot_arise.keys()
+
+
+def render_absent() -> list[str]:
+    """The lines of the table in docs/guarantees.md: what cannot arise, and why."""
+    rows = [f"| {row} | {FAILURE_ROWS[row]} | {why} |" for row, why in CANNOT_ARISE.items()]
+    return ["| Row | What happens elsewhere | Why it cannot arise here |", "|---|---|---|", *rows]
+
+
+def _line(row: int) -> str:
+    return f"{row:3} {FAILURE_ROWS[row]}"
 
 
 if __name__ == "__main__":

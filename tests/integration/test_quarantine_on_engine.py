@@ -11,7 +11,7 @@ from tailrace.documents import split_document
 from tailrace.generations import build_index_request
 from tailrace.tables import load_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 FIELDS = {
     "created": {"type": "date"},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tailrace.field_room import count_fields, describe_fields, find_unfit, least_need
+from tailrace.field_room import FieldRoom, count_fields, describe_fields, least_need
 from tailrace.mappings import build_mappings
 from tailrace.ports import IndexFields
 from tailrace.tables import load_tables
@@ -38,15 +38,33 @@ def test_an_attribute_needs_at_least(value, need):
     assert least_need(value) == need
 
 
+def shares(fields, index):
+    return FieldRoom(index).share(fields)
+
+
 def test_a_new_attribute_that_alone_is_too_much_does_not_fit():
     fields = {"b": "x", "known": {"p": 1}, "a": {"p": 1, "q": 2}, "c": True, "empty": None}
 
-    assert find_unfit(fields, IndexFields(frozenset({"known"}), 4)) == ["a"]
+    assert shares(fields, IndexFields(frozenset({"known"}), 4)) == (["b", "known", "c", "empty"], [], ["a"])
 
 
 def test_an_index_that_is_full_but_for_one_takes_a_flag():
-    assert find_unfit({"a": "x", "b": True, "c": 1}, IndexFields(frozenset(), 1)) == ["a", "c"]
+    assert shares({"a": "x", "b": True, "c": 1}, IndexFields(frozenset(), 1)) == (["b"], [], ["a", "c"])
+
+
+def test_what_has_no_room_beside_others_has_to_wait():
+    assert shares({"a": "x", "b": 1, "c": True, "d": 2}, IndexFields(frozenset(), 4)) == (["a", "b"], ["c", "d"], [])
+
+
+def test_room_that_was_given_away_is_gone():
+    room = FieldRoom(IndexFields(frozenset(), 3))
+
+    assert [room.share({"a": "x"}), room.share({"b": "x"}), room.share({"c": True})] == [
+        (["a"], [], []),
+        ([], ["b"], []),
+        (["c"], [], []),
+    ]
 
 
 def test_nothing_is_said_of_a_name_with_dots():
-    assert find_unfit({"a.b": "x"}, IndexFields(frozenset({"a"}), 0)) == []
+    assert shares({"a.b": "x"}, IndexFields(frozenset({"a"}), 0)) == (["a.b"], [], [])

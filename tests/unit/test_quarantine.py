@@ -6,6 +6,7 @@ from builders import SECOND, Indexer, change_record, order, sequence_number, tab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tailrace.adapters.memory import ManualClock, MemoryItems
 from tailrace.failures import EngineError
 from tailrace.ports import ItemResult
 
@@ -216,6 +217,33 @@ def test_a_full_index_needs_one_probe_for_each_document():
     assert report.counts["probes"] == 28 + 1
 
 
+def test_a_document_with_more_new_fields_than_there_is_room_for_costs_few_probes():
+    indexer = crowded(room=100)
+
+    report = indexer.index(insert("b", 2, **{f"f{n:03}": {"S": "x"} for n in range(600)}))
+
+    assert len(rejected(indexer, "b")) == 600 - 50
+    assert report.counts["probes"] <= 5
+
+
+def test_new_fields_that_are_at_fault_leave_their_room_to_others():
+    indexer = crowded(room=4)
+    indexer.engine.refuse_field = refusing("p", "q")
+
+    indexer.index(insert("b", 2, **{name: {"S": "x"} for name in "pqrs"}))
+
+    assert sorted(rejected(indexer, "b")) == ["p", "q"]
+
+
+def test_a_few_refused_documents_cost_one_request_of_probes():
+    indexer = indexer_refusing("shape", reason="failed to parse field [shape]")
+    indexer.engine.aliases.add("orders")
+
+    indexer.index(*(insert(f"o-{n}", n, shape={"S": "x"}) for n in range(1, 9)))
+
+    assert [b"if_primary_term" in body for body in indexer.engine.bodies] == [False, True, False]
+
+
 class Around:
     """The twin with one verb replaced."""
 
@@ -228,7 +256,7 @@ class Around:
 
 
 def test_without_the_right_to_read_the_mapping_probes_decide():
-    def forbidden(alias):
+    def forbidden(alias, timeout):
         raise EngineError(403, "no")
 
     twin = crowded(room=5).engine
@@ -299,7 +327,8 @@ def test_an_index_that_refuses_everything_is_asked_but_once():
     report = indexer.index(*(insert(f"o-{n}", n) for n in range(1, 101)))
 
     assert report.account.as_dict()["dead_lettered"] == 100
-    assert report.counts["probes"] == 1
+    assert report.counts["probes"] <= 5
+    assert len(indexer.engine.bodies) == 2
 
 
 # -- policy, time and outages ---------------------------------------------------------------------------------------
@@ -317,7 +346,7 @@ def test_a_probe_that_is_not_answered_is_asked_again_after_a_pause():
     indexer.index(insert("a"))
     busy = iter([503])
 
-    def bulk(body, count):
+    def bulk(body, count, timeout):
         if b"if_primary_term" in body and next(busy, None):
             raise EngineError(503, "busy")
         return indexer.engine.bulk(body, count)
@@ -333,7 +362,7 @@ def test_probes_that_are_too_large_together_are_cut_in_half():
     indexer = indexer_refusing("shape")
     indexer.index(insert("a"))
 
-    def bulk(body, count):
+    def bulk(body, count, timeout):
         if b"if_primary_term" in body and count > 1:
             raise EngineError(413, "too large")
         return indexer.engine.bulk(body, count)
@@ -348,7 +377,7 @@ def test_law_1_what_the_time_does_not_suffice_for_is_reported_as_failed():
     indexer = indexer_refusing("shape")
     indexer.index(insert("a"))
 
-    def bulk(body, count):
+    def bulk(body, count, timeout):
         if b"if_primary_term" not in body:
             indexer.clock.seconds += 40
         return indexer.engine.bulk(body, count)
@@ -383,3 +412,17 @@ def test_no_value_and_no_field_name_reaches_the_report():
     report = indexer.index(insert(shape={"S": "hush-hush"}))
 
     assert "hush" not in repr(report)
+
+
+def test_a_field_without_fault_stays_when_a_settled_conflict_brings_the_document_back_whole():
+    item = order(born={"S": "no day"})
+    items, clock = MemoryItems({"orders": [item]}), ManualClock(SECOND + 60)
+    indexer = indexer_refusing("born", tables=tables(deletes="hard"), items=items, clock=clock)
+    indexer.engine.aliases.add("orders")
+    indexer.engine.versions["orders", "o-1"] = SECOND * 10**9 + 1  # a physical delete, whose version refuses the write
+
+    indexer.index(change_record(new=item))
+
+    document = indexer.engine.visible("orders")["o-1"]
+    assert list(document["ddb"]["rejected"]) == ["born"]
+    assert document["total"] == 12.5

@@ -5,7 +5,7 @@ does not fit.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailrace.mappings import MAX_FIELDS
 from tailrace.ports import IndexFields
@@ -39,10 +39,35 @@ def least_need(value: Any) -> int:
     return _FIELDS_OF_A_SCALAR
 
 
-def find_unfit(fields: Mapping[str, Any], index: IndexFields) -> list[str]:
-    """The new attributes each of which alone is more than the index has room for.
+class Shares(NamedTuple):
+    """The names of some attributes: those that `fit` all together, those to try `later`, those `unfit` even alone."""
 
-    A name with dots is left out: its first part may be there already.
-    """
-    new = (name for name in fields.keys() - index.names if "." not in name)
-    return sorted(name for name in new if least_need(fields[name]) > index.room)
+    fit: list[str]
+    later: list[str]
+    unfit: list[str]
+
+
+class FieldRoom:
+    """The room of one index, given away share by share."""
+
+    def __init__(self, index: IndexFields) -> None:
+        self._index = index
+        self._left = index.room
+
+    def share(self, fields: Mapping[str, Any]) -> Shares:
+        """Give room to attributes in their order, as long as there is some.
+
+        A name with dots needs none, as far as is known: its first part may be there already.
+        """
+        shares = Shares([], [], [])
+        for name, value in fields.items():
+            is_new = name not in self._index.names and "." not in name
+            need = least_need(value) if is_new else 0
+            if need > self._index.room:
+                shares.unfit.append(name)
+            elif need > self._left:
+                shares.later.append(name)
+            else:
+                self._left -= need
+                shares.fit.append(name)
+        return shares

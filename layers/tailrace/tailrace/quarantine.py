@@ -18,13 +18,14 @@ from tailrace.actions import Action
 from tailrace.bulk import halve
 from tailrace.documents import set_apart, split_document
 from tailrace.failures import EngineError
-from tailrace.field_room import find_unfit
+from tailrace.field_room import FieldRoom, Shares
 from tailrace.ports import IndexFields, ItemResult
 from tailrace.probing import Probe, Prober, is_refused, is_unknown
 
 NO_ROOM = "the index has no room for another field"
 MAX_SINGLE_DROPS = 4
 MAX_HINT_CHARACTERS = 1_000
+ASKED_AT_ONCE = 16
 
 _quoted = re.compile(r"""[\["'`]([^\[\]"'`]+)[\]"'`]""").findall
 
@@ -84,8 +85,11 @@ class Quarantine:
             self._sentence(trial, judgement)
         return judgement
 
-    def is_set_apart(self, action: Action) -> bool:
-        """Whether this very action carries a document with fields set apart here."""
+    def count_set_apart(self, actions: Iterable[Action]) -> int:
+        """How many of the actions carry a document with fields set apart here."""
+        return sum(map(self._is_set_apart, actions)) if self._trials else 0
+
+    def _is_set_apart(self, action: Action) -> bool:
         trial = self._trials.get((action.alias, action.id))
         return trial is not None and trial.sent is not None and trial.sent == action.source
 
@@ -99,32 +103,36 @@ class Quarantine:
         return trial
 
     def _search(self, trials: Sequence[Trial]) -> None:
-        """Find the fields at fault: one document of each index first, so that what it teaches spares the others most.
-
-        The first probe of an index has no fields at all: where that is refused, the index refuses everything.
+        """Find the fields at fault. Of many documents one of each index comes first, so that what it teaches spares
+        the others most; few are asked about at once, since a request costs more than some probes.
         """
         pilots = {trial.action.alias: trial for trial in reversed(trials) if trial.action.alias not in self._searched}
         self._searched.update(pilots)
         others = [trial for trial in trials if trial is not pilots.get(trial.action.alias)]
         for trial in trials:
             trial.is_searched = True  # until a probe is not answered
-        self._narrow_down([(trial, ()) for trial in pilots.values()])
-        for wave in (list(pilots.values()), others):
-            hopeful = [trial for trial in wave if trial.action.alias not in self._hopeless]
-            indices = self._read_fields(hopeful)
-            groups = [(each, self._first_groups(each, indices.get(each.action.alias))) for each in hopeful]
-            self._narrow_down(_fitting(((trial, names) for trial, of_trial in groups for names in of_trial), indices))
+        waves = (list(pilots.values()), others) if len(others) > ASKED_AT_ONCE else (trials,)
+        for number, wave in enumerate(waves):
+            self._ask_about(wave, [(trial, ()) for trial in pilots.values()] if number == 0 else [])
+
+    def _ask_about(self, trials: Sequence[Trial], pilots: list[Group]) -> None:
+        """Some documents, and with the first of an index whether it takes no fields at all: else it refuses all."""
+        hopeful = [trial for trial in trials if trial.action.alias not in self._hopeless]
+        indices = self._read_fields(hopeful)
+        groups = ((each, names) for each in hopeful for names in self._first_groups(each, indices))
+        self._narrow_down(pilots, *_fitting(groups, indices))
 
     def _read_fields(self, trials: Iterable[Trial]) -> dict[str, IndexFields]:
         """By alias; nothing for an engine that does not tell, be it for want of a right: then probes alone decide."""
         found = {}
         for alias in {trial.action.alias for trial in trials}:
             with suppress(EngineError):
-                found[alias] = self.prober.engine.read_fields(alias)
+                found[alias] = self.prober.engine.read_fields(alias, timeout=self.prober.budget.timeout())
         return found
 
-    def _first_groups(self, trial: Trial, index: IndexFields | None) -> list[tuple[str, ...]]:
+    def _first_groups(self, trial: Trial, indices: Mapping[str, IndexFields]) -> list[tuple[str, ...]]:
         """What is asked at first: each suspect alone, then all fields that the index has, then all new ones."""
+        index = indices.get(trial.action.alias)
         suspects = self._suspects[trial.action.alias] | _mentioned(trial.result.reason)
         known = frozenset() if index is None else index.names
         names = trial.remaining()
@@ -133,13 +141,16 @@ class Quarantine:
         groups = [tuple(name for name in rest if (name in known) is is_known) for is_known in (True, False)]
         return [*singles, *filter(None, groups)]
 
-    def _narrow_down(self, groups: list[Group]) -> None:
-        """Halve every group of fields that is refused, until each field at fault stands alone."""
-        while groups:
-            answers = self.prober.ask([_probe(trial, names) for trial, names in groups])
-            pairs = zip(groups, answers, strict=True)
+    def _narrow_down(self, pilots: list[Group], groups: list[Group], later: list[Group]) -> None:
+        """Halve every group of fields that is refused, until each field at fault stands alone; `later` has no room
+        beside the groups that are asked about now."""
+        while pilots or groups:
+            asked, pilots = [*pilots, *groups], []
+            answers = self.prober.ask([_probe(trial, names) for trial, names in asked])
+            pairs = zip(asked, answers, strict=True)
             parts = [part for (trial, names), answer in pairs for part in self._narrow(trial, names, answer)]
-            groups = _fitting(parts, self._read_fields(trial for trial, _ in parts))
+            hopeful = [part for part in [*parts, *later] if part[0].action.alias not in self._hopeless]
+            groups, later = _fitting(hopeful, self._read_fields(trial for trial, _ in hopeful))
 
     def _narrow(self, trial: Trial, names: tuple[str, ...], answer: ItemResult) -> Iterator[Group]:
         trial.is_searched = trial.is_searched and not is_unknown(answer)
@@ -158,7 +169,7 @@ class Quarantine:
             judgement.hopeless.append((trial.action, trial.result))
         elif not trial.is_searched:
             judgement.waiting.append(trial.action)
-        elif trial.rejected and trial.sent is None:
+        elif trial.rejected and trial.action.source != trial.sent:  # a settled conflict brings the whole document back
             judgement.again.append(trial.rebuild())
         elif (dropped := self._next_drop(trial)) is not None:
             judgement.again.append(trial.rebuild(dropped))
@@ -172,15 +183,21 @@ class Quarantine:
         return next(trial.drops, None)
 
 
-def _fitting(groups: Iterable[Group], indices: Mapping[str, IndexFields]) -> list[Group]:
-    """The groups without what an index as full as it is now cannot take: nothing needs to be asked about that."""
-    fitting = []
+def _fitting(groups: Iterable[Group], indices: Mapping[str, IndexFields]) -> tuple[list[Group], list[Group]]:
+    """What fits into the indices all together, and what has to wait for it. What an index as full as it is now cannot
+    take even alone is rejected, unasked: every new field that the engine takes on is a change of its cluster's state.
+    """
+    fitting, later = [], []
+    rooms = {alias: FieldRoom(index) for alias, index in indices.items()}
     for trial, names in groups:
-        index = indices.get(trial.action.alias)
-        unfit = [] if index is None else find_unfit({name: trial.fields[name] for name in names}, index)
-        trial.rejected.update(dict.fromkeys(unfit, NO_ROOM))
-        fitting.append((trial, tuple(name for name in names if name not in trial.rejected)))
-    return [group for group in fitting if group[1]]
+        room = rooms.get(trial.action.alias)
+        shares = (
+            Shares(list(names), [], []) if room is None else room.share({name: trial.fields[name] for name in names})
+        )
+        trial.rejected.update(dict.fromkeys(shares.unfit, NO_ROOM))
+        fitting.append((trial, tuple(shares.fit)))
+        later.append((trial, tuple(shares.later)))
+    return [group for group in fitting if group[1]], [group for group in later if group[1]]
 
 
 def _probe(trial: Trial, names: tuple[str, ...]) -> Probe:
