@@ -4,12 +4,12 @@ Invariant: a port without a fault at hand is the port it wraps, nothing more.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.failures import DeadLetterStoreError, EngineError, ItemReadError
-from tailrace.ports import IndexFields, ItemResult, SearchEngine, StoredDocument
+from tailrace.ports import CALL_TIMEOUT_SECONDS, IndexFields, ItemResult, SearchEngine, StoredDocument
 
 
 class Crash(Exception):  # noqa: N818 - the death of a process is no error that anybody handles
@@ -45,24 +45,30 @@ class Ports:
     letters: dict[str, bytes] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+    def bulk(self, body: bytes, count: int, timeout: float = CALL_TIMEOUT_SECONDS) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
         moment = self.moments[-1]
         if moment.is_now() and moment.fault in ("throttled", "refused"):
             return self._bulk_in_part(body, count, moment.fault)
         return self._around(lambda: self.engine_below.bulk(body, count), EngineError(503, "an outage"))
 
-    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+    def read_stored(
+        self, documents: Sequence[tuple[str, str]], timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> Sequence[StoredDocument | None]:
         """See `ports.SearchEngine.read_stored`."""
         self.moments[-1].is_now()
         return self._around(lambda: self.engine_below.read_stored(documents), EngineError(503, "an outage"))
 
-    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+    def ensure_index(self, alias: str, request: Mapping[str, Any], timeout: float = CALL_TIMEOUT_SECONDS) -> bool:
         """See `ports.SearchEngine.ensure_index`."""
         self.moments[-1].is_now()
         return self._around(lambda: self.engine_below.ensure_index(alias, request), EngineError(503, "an outage"))
 
-    def read_fields(self, alias: str) -> IndexFields:
+    def read_shadows(self, aliases: Collection[str], timeout: float = CALL_TIMEOUT_SECONDS) -> frozenset[str]:
+        """See `ports.SearchEngine.read_shadows`."""
+        return self.engine_below.read_shadows(aliases)
+
+    def read_fields(self, alias: str, timeout: float = CALL_TIMEOUT_SECONDS) -> IndexFields:
         """See `ports.SearchEngine.read_fields`."""
         return self.engine_below.read_fields(alias)
 

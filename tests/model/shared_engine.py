@@ -4,12 +4,12 @@ Invariant: each history sees its own answers alone, in the order of its own call
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.failures import EngineError
-from tailrace.ports import IndexFields, ItemResult, SearchEngine, StoredDocument
+from tailrace.ports import CALL_TIMEOUT_SECONDS, IndexFields, ItemResult, SearchEngine, StoredDocument
 
 
 @dataclass(slots=True)
@@ -30,21 +30,27 @@ class SharedEngine:
         self._waiting: list[_Question] = []
         self._lock = threading.Lock()
 
-    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+    def bulk(self, body: bytes, count: int, timeout: float = CALL_TIMEOUT_SECONDS) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
         answer: Sequence[ItemResult] = self._ask(_Question("bulk", body, count))
         return answer
 
-    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+    def read_stored(
+        self, documents: Sequence[tuple[str, str]], timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> Sequence[StoredDocument | None]:
         """See `ports.SearchEngine.read_stored`."""
         answer: Sequence[StoredDocument | None] = self._ask(_Question("read", documents, len(documents)))
         return answer
 
-    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+    def ensure_index(self, alias: str, request: Mapping[str, Any], timeout: float = CALL_TIMEOUT_SECONDS) -> bool:
         """See `ports.SearchEngine.ensure_index`."""
         return self._engine.ensure_index(alias, request)
 
-    def read_fields(self, alias: str) -> IndexFields:
+    def read_shadows(self, aliases: Collection[str], timeout: float = CALL_TIMEOUT_SECONDS) -> frozenset[str]:
+        """See `ports.SearchEngine.read_shadows`. No history builds a generation, so nobody needs to ask."""
+        return frozenset()
+
+    def read_fields(self, alias: str, timeout: float = CALL_TIMEOUT_SECONDS) -> IndexFields:
         """See `ports.SearchEngine.read_fields`."""
         return self._engine.read_fields(alias)
 

@@ -1,5 +1,7 @@
 """The tables of the model and the keys of their items, each key with the document id that it must have."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tailrace.tables import Tables, load_tables
@@ -37,13 +39,21 @@ _KINDS = {f"{name}-{kind}": name for name in ("planes", "routes", "fares") for k
 ALIASES = _PLAIN | _KINDS  # every alias the tables write to, with a table that does
 
 
-def model_specs(prefix: str) -> Tables:
-    """The tables as tables.yaml would declare them."""
-    return load_tables({"defaults": {"index_prefix": prefix}, "tables": {t.name: _spec(t) for t in TABLES}})
+def model_specs(
+    prefix: str, on_type_conflict: str = "dead_letter", fields: Mapping[str, Any] = MappingProxyType({})
+) -> Tables:
+    """The tables as tables.yaml would declare them; what is said of conflicts and `fields` is said of all."""
+    return load_tables(model_document(prefix, on_type_conflict, fields))
+
+
+def model_document(prefix: str, on_type_conflict: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The file behind `model_specs`."""
+    said = {"on_type_conflict": on_type_conflict, "fields": dict(fields)}
+    return {"defaults": {"index_prefix": prefix}, "tables": {table.name: _spec(table) | said for table in TABLES}}
 
 
 def _spec(table: ModelTable) -> dict[str, Any]:
-    spec: dict[str, Any] = {"key": list(table.key_names), "source": table.sources[0], "on_type_conflict": "dead_letter"}
+    spec: dict[str, Any] = {"key": list(table.key_names), "source": table.sources[0]}
     spec["deletes"] = table.deletes
     spec |= {"type_attribute": "kind"} if table.is_typed else {}
     spec |= {"filter": {"where": {"status": ["OPEN"]}}} if table.is_filtered else {}

@@ -6,15 +6,21 @@ from model import wires
 from model.judging import history_of, judge_on_twin
 from model.real_judge import RealJudge
 from model.test_regressions import TWO_READERS
-from tailrace import bulk, identity, pipeline, versions
+from tailrace import acceleration, bulk, identity, pipeline, versions
 from tailrace.actions import Planner
 from tailrace.adapters.memory import MemoryEngine
-from tailrace.delivery import Delivery, Ending
 from tailrace.outcomes import Outcome
+from tailrace.settling import Ending, Settler
 from tailrace.versions import Verdict
 
 FIRST_SEED = 5_000
 MOST_HISTORIES = 300
+
+
+@pytest.fixture(autouse=True)
+def in_python_alone(monkeypatch):
+    """What is broken on purpose is the Python, which the accelerator would go past."""
+    monkeypatch.setattr(acceleration, "NATIVE", None)
 
 
 def histories_until_noticed(engine=MemoryEngine):
@@ -54,8 +60,8 @@ class ForgetsDeletes(MemoryEngine):
         return result
 
 
-def end_as_stale(delivery, action, stored):
-    delivery._endings.append(Ending(action, Outcome.STALE))
+def end_as_stale(settler, action, stored):
+    return Ending(action, Outcome.STALE)
 
 
 def keep_first(actions):
@@ -84,20 +90,20 @@ def as_texts(ours, theirs):
     return Verdict.DUPLICATE if ours == theirs else Verdict.NEWER if ours > theirs else Verdict.STALE
 
 
-def send_again(delivery, action, *stored_and_version):
-    return action._replace(version=stored_and_version[-1])
+def send_again(settler, action, version):
+    return action._replace(version=version)
 
 
 def reading_once(decide):
     """After a lost race, what was read before it is written again."""
     known = {}
 
-    def decide_once(delivery, action, *stored_and_version):
-        document = (id(delivery), action.alias, action.id)
+    def decide_once(settler, action, version):
+        document = (id(settler), action.alias, action.id)
         if known.setdefault(document, []):
-            return action._replace(version=stored_and_version[-1])
-        known[document].append(delivery)
-        return decide(delivery, action, *stored_and_version)
+            return action._replace(version=version)
+        known[document].append(settler)
+        return decide(settler, action, version)
 
     return decide_once
 
@@ -112,19 +118,19 @@ def test_a_version_that_is_not_strict_is_noticed(engine):
 
 
 def test_a_conflict_that_counts_as_done_is_noticed(monkeypatch):
-    monkeypatch.setattr(Delivery, "_decide", end_as_stale)
+    monkeypatch.setattr(Settler, "_decide", end_as_stale)
 
     assert histories_until_noticed()
 
 
 def test_a_conflict_that_is_undecided_and_written_blindly_is_noticed(monkeypatch):
-    monkeypatch.setattr(Delivery, "_decide_by_table", send_again)
+    monkeypatch.setattr(Settler, "_ask_table", send_again)
 
     assert histories_until_noticed()
 
 
 def test_a_lost_race_after_which_the_table_is_not_read_again_is_noticed(monkeypatch):
-    monkeypatch.setattr(Delivery, "_decide_by_table", reading_once(Delivery._decide_by_table))
+    monkeypatch.setattr(Settler, "_ask_table", reading_once(Settler._ask_table))
 
     assert judge_on_twin(TWO_READERS)
 
@@ -197,7 +203,7 @@ def test_a_real_engine_shows_that_a_version_is_not_strict(judge, histories, monk
 
 @pytest.mark.slow
 def test_a_real_engine_shows_that_conflicts_are_not_settled(judge, histories, monkeypatch):
-    monkeypatch.setattr(Delivery, "_decide", end_as_stale)
+    monkeypatch.setattr(Settler, "_decide", end_as_stale)
 
     assert judge.judge(histories).divergences
 

@@ -81,6 +81,7 @@ def test_a_history_that_once_ended_wrong_ends_right(history):
 
 
 @pytest.mark.slow
+@pytest.mark.both_engines
 def test_the_histories_that_once_ended_wrong_end_right_on_a_real_engine(opensearch, corner):
     assert RealJudge(opensearch, corner).judge(dict(enumerate(HISTORIES))).divergences == {}
 
