@@ -1,83 +1,60 @@
-"""`make bench`: every figure that README and docs name, as ratios in one run."""
+"""`make bench`: every figure of docs/benchmarks.md, as ratios in one run; `--write` puts them into the page.
 
-import platform
-import tempfile
-from pathlib import Path
+Invariant: composition only; a section that was asked for is measured, shown and, if wanted, written, one by one.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import decoding, imports, throughput, verify_speed
-from tailrace_local.emulator import Emulator
-from tailrace_local.engine import choose_engine
+from benchmarks.pages import describe_machine, write_figures
+from benchmarks.sections import SECTIONS
+from benchmarks.servers import Servers
+from tailrace.errors import UserError
 
-CONSOLE = Console()
-
-
-def print_decoding() -> None:
-    """Decode → bulk body."""
-    table = Table("decode → bulk body, one core", "records/s", "Tailrace is", title_justify="left")
-    results = decoding.measure()
-    for name, rate in results.items():
-        table.add_row(name, f"{rate:,.0f}", "" if name == "tailrace" else f"{results['tailrace'] / rate:.2f} ×")
-    CONSOLE.print(table)
+EXIT_USAGE = 2
+FILE_COLUMNS = 140
 
 
-def print_throughput(url: str) -> None:
-    """Documents per second against the raw ceiling."""
-    table = Table("real engine, batches of 1,000", "connections", "documents/s", "client CPU ms per 1,000", "share")
-    for connections in (1, 2):
-        result = throughput.measure(url, connections)
-        raw, ours = result["raw"], result["tailrace"]
-        table.add_row("raw _bulk, rendered before", str(connections), *_figures(raw), "1.00")
-        table.add_row("tailrace pipeline", str(connections), *_figures(ours), f"{result['share']:.2f}")
-    CONSOLE.print(table)
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """`sections` (all of them where none is named) and `write`. Ends with status 2 after a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what docs/benchmarks.md shows.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of: {', '.join(SECTIONS)}; without: all")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.sections if name not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]}: the sections are {', '.join(SECTIONS)}")
+    given.sections = given.sections or list(SECTIONS)
+    return given
 
 
-def print_order_cost(url: str) -> None:
-    """What versions and tombstones cost."""
-    table = Table("20,000 insertions and 1,900 removals, rendered before, one connection", "share")
-    table.add_row("plain: no versions, plain deletes", "1.00")
-    table.add_row("external versions and tombstones", f"{throughput.measure_order_cost(url):.2f}")
-    CONSOLE.print(table)
+def run(sections: Sequence[str], console: Console, *, is_written: bool) -> None:
+    """Measure these sections in this order. Raises UserError where a server or a package cannot be had."""
+    console.print(describe_machine(), highlight=False)
+    with Servers() as servers:
+        for name in sections:
+            started = time.monotonic()
+            figures = SECTIONS[name](servers)
+            console.print(f"\n{figures.title} ({time.monotonic() - started:.0f} s)", highlight=False)
+            console.print(figures.as_table(), *figures.notes, sep="\n", highlight=False)
+            if is_written:
+                write_figures(name, figures, datetime.now(UTC).date())
 
 
-def print_verify(url: str) -> None:
-    """Items per second of `tailrace verify`."""
-    with Emulator() as emulator:
-        results = verify_speed.measure(url, emulator.url)
-    table = Table("tailrace verify, 100,000 equal items", "items/s", "of client CPU", "peak MiB")
-    for name, speed in results.items():
-        figures = (f"{speed.items_per_second:,.0f}", f"{speed.of_the_client:,.0f}", f"{speed.peak_mib:.0f}")
-        table.add_row(name, *figures)
-    CONSOLE.print(table)
-
-
-def _figures(result: throughput.Throughput) -> tuple[str, str]:
-    return f"{result.documents_per_second:,.0f}", f"{result.cpu_ms_per_1000:.1f}"
-
-
-def print_imports() -> None:
-    """Cold start."""
-    with tempfile.TemporaryDirectory() as scratch:
-        result = imports.measure(Path(scratch))
-    table = Table("runtime client start to first request", "ms")
-    table.add_row("empty handler", f"{result['empty']:.0f}")
-    table.add_row("indexer", f"{result['indexer']:.0f}")
-    table.add_row("more by importing the indexer", f"{result['more']:.0f}")
-    CONSOLE.print(table)
-
-
-def main() -> None:
-    """All benchmarks, one after another."""
-    CONSOLE.print(f"Python {platform.python_version()}, {platform.machine()}")
-    print_decoding()
-    print_imports()
-    with choose_engine() as engine:
-        print_throughput(engine.url)
-        print_order_cost(engine.url)
-        print_verify(engine.url)
+def main(arguments: Sequence[str]) -> int:
+    """The exit status."""
+    given = read_arguments(arguments)
+    try:
+        run(given.sections, Console(width=None if sys.stdout.isatty() else FILE_COLUMNS), is_written=given.write)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

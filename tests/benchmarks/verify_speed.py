@@ -38,7 +38,7 @@ def _verify(engine_url: str, emulator_url: str, is_deep: bool, results: Any) -> 
     tables = load_tables(DOCUMENT)
     client = dynamodb_client(emulator_url)
     with requests.Session() as session, open_table(NAME, SystemClock(), 1, client, CREDENTIALS) as table:
-        index = OpenSearchIndex(OpenSearchEngine(engine_url), session)
+        index = OpenSearchIndex(OpenSearchEngine(engine_url, session=session))
         started, cpu = time.perf_counter(), time.process_time()
         certificate = verify_table(tables, table, index, SystemClock(), VerifyOptions(is_deep=is_deep))
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
