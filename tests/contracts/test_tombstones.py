@@ -11,12 +11,13 @@ from tailrace.adapters.tombstones import OpenSearchTombstones
 from tailrace.bulk import pack
 from tailrace.generations import build_index_request
 from tailrace.outcomes import Outcome
+from tailrace.swapping import build_next_request
 from tailrace.sweeping import Generation
 
 MAY, JUNE, JULY = "2026-05-01T00:00:00Z", "2026-06-01T00:00:00.123456789Z", "2026-07-01T00:00:00Z"
 
 
-@pytest.fixture(params=["twin", "real"])
+@pytest.fixture(params=["twin", pytest.param("real", marks=pytest.mark.both_engines)])
 def engine(request):
     return MemoryEngine() if request.param == "twin" else request.getfixturevalue("opensearch")
 
@@ -74,6 +75,20 @@ def test_a_shared_index_is_of_no_table(engine, store, prefix):
     engine.ensure_index(f"{prefix}all", build_index_request(spec, f"{prefix}all"))
 
     assert store.list_generations(prefix) == [Generation(f"{prefix}all@000001", None)]
+
+
+def build_next(engine, alias):
+    if isinstance(engine, MemoryEngine):
+        engine.aliases.add(f"{alias}@next")
+    else:
+        request = build_next_request(tables().spec("orders"), alias, "job-1")
+        engine.request("PUT", f"/{alias}@000002", request)
+
+
+def test_failure_2_tombstones_of_a_generation_under_construction_are_left_alone(engine, store, prefix, alias, index):
+    build_next(engine, alias)
+
+    assert store.list_generations(prefix) == [Generation(index, "orders")]
 
 
 def test_tombstones_older_than_the_horizon_are_found_oldest_first(engine, store, alias, index):

@@ -38,6 +38,17 @@ def next_alias(alias: str) -> str:
     return f"{alias}@next"
 
 
+def previous_alias(alias: str) -> str:
+    """The alias of the generation that is kept for a rollback: `orders@previous`."""
+    return f"{alias}@previous"
+
+
+def main_alias(name: str) -> str | None:
+    """The read alias that a shadow alias (`orders@next`, `orders@previous`) belongs to; None for any other name."""
+    alias, _, kind = name.rpartition("@")
+    return alias if alias and kind in ("next", "previous") else None
+
+
 def spec_fingerprint(spec: "TableSpec") -> str:
     """32 hex digits that change whenever an existing index no longer is what the spec would build: then reindex.
 

@@ -43,7 +43,11 @@ class TombstoneStore(Protocol):
     """OpenSearch, as far as the sweeper needs it."""
 
     def list_generations(self, prefix: str) -> Sequence[Generation]:
-        """The indices of Tailrace whose names begin with the prefix. Raises EngineError."""
+        """The indices of Tailrace whose names begin with the prefix. Raises EngineError.
+
+        A generation under construction (`<alias>@next`) is left out: while it is loaded, its tombstones keep away what
+        was read before it was removed (failure 2).
+        """
 
     def find_tombstones(self, index: str, table: str, before: str, count: int) -> Sequence[Tombstone]:
         """Up to `count` tombstones of the table that are older than the ISO instant, oldest first.

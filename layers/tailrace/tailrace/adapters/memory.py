@@ -5,7 +5,7 @@ the twin holds for the engine.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import orjson
 
 from tailrace.failures import DeadLetterStoreError, EngineError, ItemReadError
 from tailrace.field_room import describe_fields, least_need
-from tailrace.ports import IndexFields, ItemResult, StoredDocument
+from tailrace.generations import main_alias
+from tailrace.ports import CALL_TIMEOUT_SECONDS, IndexFields, ItemResult, StoredDocument
 from tailrace.records import Image
 
 
@@ -39,7 +40,7 @@ class MemoryEngine:
     outage: int | None = None
     bodies: list[bytes] = field(default_factory=list)
 
-    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+    def bulk(self, body: bytes, count: int, timeout: float = CALL_TIMEOUT_SECONDS) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
         self._fail_in_outage()
         self.bodies.append(body)
@@ -48,12 +49,14 @@ class MemoryEngine:
             raise EngineError(503, f"the engine answered {len(results)} results for {count} actions")
         return results
 
-    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+    def read_stored(
+        self, documents: Sequence[tuple[str, str]], timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> Sequence[StoredDocument | None]:
         """See `ports.SearchEngine.read_stored`."""
         self._fail_in_outage()
         return [self._stored(document) for document in documents]
 
-    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+    def ensure_index(self, alias: str, request: Mapping[str, Any], timeout: float = CALL_TIMEOUT_SECONDS) -> bool:
         """See `ports.SearchEngine.ensure_index`."""
         self._fail_in_outage()
         if alias in self.aliases:
@@ -64,7 +67,12 @@ class MemoryEngine:
         self.aliases.add(alias)
         return True
 
-    def read_fields(self, alias: str) -> IndexFields:
+    def read_shadows(self, aliases: Collection[str], timeout: float = CALL_TIMEOUT_SECONDS) -> frozenset[str]:
+        """See `ports.SearchEngine.read_shadows`."""
+        self._fail_in_outage()
+        return frozenset(alias for alias in self.aliases if main_alias(alias) in aliases)
+
+    def read_fields(self, alias: str, timeout: float = CALL_TIMEOUT_SECONDS) -> IndexFields:
         """See `ports.SearchEngine.read_fields`."""
         self._fail_in_outage()
         return self.fields.setdefault(alias, describe_fields({}, None))

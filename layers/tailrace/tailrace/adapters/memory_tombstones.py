@@ -28,7 +28,8 @@ class MemoryTombstones:
         """See `sweeping.TombstoneStore.list_generations`."""
         self._fail_in_outage()
         start = fold_index_name(prefix) if prefix else ""
-        found = [Generation(_index_of(alias), self.engine.tables.get(alias)) for alias in sorted(self.engine.aliases)]
+        aliases = (alias for alias in sorted(self.engine.aliases) if not alias.endswith("@next"))
+        found = [Generation(_index_of(alias), self.engine.tables.get(alias)) for alias in aliases]
         return [generation for generation in found if generation.name.startswith(start)]
 
     def find_tombstones(self, index: str, table: str, before: str, count: int) -> Sequence[Tombstone]:

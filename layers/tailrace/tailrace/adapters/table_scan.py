@@ -12,12 +12,13 @@ import orjson
 import requests
 from requests.adapters import HTTPAdapter
 
-from tailrace.adapters.dynamodb_calls import DynamoDBCalls, DynamoDBError, parse_answer
+from tailrace.adapters.dynamodb_calls import ATTEMPTS, DynamoDBCalls, DynamoDBError, parse_answer
 from tailrace.adapters.table_descriptions import connect, describe_table
 from tailrace.bulk import halve
 from tailrace.errors import UserError
 from tailrace.failures import ItemReadError
 from tailrace.identity import canonical_key
+from tailrace.loading import Throttle
 from tailrace.ports import Clock
 from tailrace.records import Image
 from tailrace.sides import TableShape
@@ -28,12 +29,21 @@ MOST_READS = 20  # of one batch, each with what the one before left out
 
 
 class DynamoDBTable:
-    """See `sides.TableSide`. `shape` is the table's, `segments` how many scans run side by side."""
+    """See `sides.TableSide`. `calls` asks DynamoDB, `shape` is the table's, `segments` scans run side by side, as fast
+    as a throttle lets them.
+    """
 
-    def __init__(self, calls: DynamoDBCalls, shape: TableShape, segments: int = DEFAULT_SEGMENTS) -> None:
-        self._calls = calls
+    def __init__(
+        self,
+        calls: DynamoDBCalls,
+        shape: TableShape,
+        segments: int = DEFAULT_SEGMENTS,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.calls = calls
         self._shape = shape
         self._segments = segments
+        self._throttle = throttle
 
     def shape(self) -> TableShape:
         """See `sides.TableSide.shape`."""
@@ -46,6 +56,9 @@ class DynamoDBTable:
             while running:
                 future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
                 segment, answer = running.pop(future), parse_answer("Scan", future.result())
+                if self._throttle is not None:
+                    units = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+                    self._throttle.take(len(answer["Items"]), units)
                 if last_key := answer.get("LastEvaluatedKey"):
                     running[pool.submit(self._scan, segment, last_key)] = segment
                 yield answer.pop("Items")
@@ -61,9 +74,10 @@ class DynamoDBTable:
 
     def _scan(self, segment: int, last_key: Image | None) -> bytes:
         request: dict[str, Any] = {"TableName": self._shape.name, "ConsistentRead": True}
+        request |= {"ReturnConsumedCapacity": "TOTAL"} if self._throttle is not None else {}
         request |= {"Segment": segment, "TotalSegments": self._segments} if self._segments > 1 else {}
         try:
-            return self._calls.fetch("Scan", request | ({"ExclusiveStartKey": last_key} if last_key else {}))
+            return self.calls.fetch("Scan", request | ({"ExclusiveStartKey": last_key} if last_key else {}))
         except DynamoDBError as error:
             raise ItemReadError(f"table {self._shape.name}: {error}") from error
 
@@ -84,14 +98,14 @@ class DynamoDBTable:
         found: dict[bytes, Image] = {}
         request: Mapping[str, Any] = {self._shape.name: {"Keys": list(keys), "ConsistentRead": True}}
         for attempt in range(MOST_READS):
-            answer = self._calls.call("BatchGetItem", {"RequestItems": request})
+            answer = self.calls.call("BatchGetItem", {"RequestItems": request})
             items = answer["Responses"].get(self._shape.name, [])
             found.update((self._name(item), item) for item in items)
             request = answer.get("UnprocessedKeys", {})
             if not request:
                 return found
             if not items:
-                self._calls.pause(attempt)
+                self.calls.pause(attempt)
         raise ItemReadError(f"table {self._shape.name} left keys of a batch unread again and again")
 
     def _name(self, image: Image) -> bytes:
@@ -110,9 +124,16 @@ def read_shape(client: Any, name: str) -> TableShape:
 
 @contextmanager
 def open_table(
-    name: str, clock: Clock, segments: int = DEFAULT_SEGMENTS, client: Any = None, credentials: Any = None
+    name: str,
+    clock: Clock,
+    segments: int = DEFAULT_SEGMENTS,
+    client: Any = None,
+    credentials: Any = None,
+    throttle: Throttle | None = None,
+    attempts: int = ATTEMPTS,
 ) -> Iterator[DynamoDBTable]:
-    """A table of the environment at hand, or by a boto3 DynamoDB `client` and botocore `credentials`.
+    """A table of the environment at hand, or by a boto3 DynamoDB `client` and botocore `credentials`; each call is
+    tried so many times while DynamoDB is busy.
 
     Its connections close with the block. Raises UserError without credentials or region, when DynamoDB does not
     answer, or has no such table.
@@ -123,8 +144,8 @@ def open_table(
         session.mount("http://", HTTPAdapter(pool_maxsize=segments))
         session.mount("https://", HTTPAdapter(pool_maxsize=segments))
         meta, credentials = client.meta, credentials or _find_credentials()
-        calls = DynamoDBCalls(meta.endpoint_url, meta.region_name, credentials, session, clock)
-        yield DynamoDBTable(calls, shape, segments)
+        calls = DynamoDBCalls(meta.endpoint_url, meta.region_name, credentials, session, clock, attempts)
+        yield DynamoDBTable(calls, shape, segments, throttle)
 
 
 def _find_credentials() -> Any:
