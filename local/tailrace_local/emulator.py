@@ -27,7 +27,9 @@ from tailrace_local.toolenvs import Notify, ensure_tool_environment, say_nothing
 
 PORT_ATTEMPTS = 5
 START_TIMEOUT_SECONDS = 60.0
+AUTHORISATION = {"AUTH": "true", "CLOUDTRAIL_RECORDING": "1"}
 HEALTH_PATH = "/_ministack/health"
+OWN_PACKAGES = Path(__file__).resolve().parents[1]
 
 
 class EmulatorStartError(UserError):
@@ -42,7 +44,8 @@ class Emulator:
     """One emulator; a context manager (`start()` … `close()`). What it holds is lost when it stops.
 
     Without `port` it takes a free one. Without `directory` its log and scratch files live in a fresh folder that
-    `close()` removes. `account` has 12 digits.
+    `close()` removes. `account` has 12 digits. One that `authorises` checks signatures and IAM policies as AWS does,
+    for everybody but the identity `test`/`test`, and keeps a trail of the calls (CloudTrail's LookupEvents).
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Emulator:
         directory: Path | None = None,
         account: str = "000000000000",
         region: str = "us-east-1",
+        authorises: bool = False,
         environ: Mapping[str, str] | None = None,
         notify: Notify = say_nothing,
     ) -> None:
         self.account = account
         self.region = region
         self._port = port
+        self._authorises = authorises
         self._directory = directory
         self._environ = os.environ if environ is None else environ
         self._notify = notify
@@ -173,9 +178,11 @@ class Emulator:
         scratch = self.directory / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         return Command(
-            [environment / "bin" / "python", "-m", "ministack"],
+            [environment / "bin" / "python", "-m", "tailrace_local.emulator_exports"],
             log=self.log,
-            environment=build_environment(scratch, port, account=self.account, region=self.region),
+            environment={"PYTHONPATH": str(OWN_PACKAGES)}
+            | build_environment(scratch, port, account=self.account, region=self.region)
+            | (AUTHORISATION if self._authorises else {}),
             directory=scratch,
         )
 
