@@ -3,12 +3,14 @@
 Invariant: nothing that exists is changed. An index that differs needs a new generation, which is the reindexer's work.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from tailrace.adapters.opensearch import OpenSearchEngine
+from tailrace.adapters.serverless import check_collection
 from tailrace.failures import EngineError
 from tailrace.generations import DEFAULT_TYPE, alias_name, build_index_request, spec_fingerprint
 from tailrace.index_names import claim
@@ -62,6 +64,8 @@ def _apply(engine: OpenSearchEngine, spec: TableSpec, alias: str, is_dry_run: bo
         return AppliedAlias(spec.name, alias, "would create" if is_new else "exists")
     try:
         is_new = engine.ensure_index(alias, build_index_request(spec, alias))
+        if engine.is_serverless:
+            check_collection(engine, alias, time.time_ns())
     except EngineError as error:
         if error.status != 400:
             raise

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tailrace.actions import Action, NeedsItem, Planner, Refusal
+from tailrace.actions import Action, NeedsItem, Planner
 from tailrace.bulk import coalesce
 from tailrace.decoding import decode_event
 from tailrace.outcomes import Outcome
 from tailrace.records import ChangeRecord, Undecodable
+from tailrace.table_rules import Refusal
 from tailrace.tables import Tables, TableSpec, UnknownTableError
 
 

@@ -71,7 +71,9 @@ def down(as_json: bool) -> int:
 @local.command()
 @json_option
 def status(as_json: bool) -> int:
-    """Say what runs; streams of tables made in the meantime are attached. Exit status 1 when it is down."""
+    """Say what runs, and whether it keeps up: how long the oldest unsettled change waits, and the last time that
+    changes were applied. Streams of tables made in the meantime are attached. Exit status 1 when it is down.
+    """
     state = read_state(_run_folder())
     if state is not None:
         _print_status(state, as_json, "The laptop cloud is up.")
@@ -100,13 +102,15 @@ def _print_status(state: CloudState, as_json: bool, headline: str) -> None:
     for label, value in _facts(state, found):
         click.echo(f"  {label:<14}{value}")
     if found["mappings"]:
-        print_rows(["mapping", "state", *map(_heading, COUNTS), "age s"], map(_mapping_row, found["mappings"]))
+        headings = ["mapping", "state", *map(_heading, COUNTS), "lag s", "last applied"]
+        print_rows(headings, map(_mapping_row, found["mappings"]))
 
 
 def _facts(state: CloudState, found: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     since = datetime.fromtimestamp(state.started_at, UTC).astimezone()
     return [
         ("up since", f"{since:%Y-%m-%d %H:%M:%S} (process {state.pid})"),
+        ("ready", _readiness(found["mappings"])),
         ("OpenSearch", state.endpoints["opensearch"]),
         ("DynamoDB, S3", state.endpoints["aws"]),
         *(("function", f"{name}, from {folder}") for name, folder in found["functions"].items()),
@@ -116,7 +120,14 @@ def _facts(state: CloudState, found: Mapping[str, Any]) -> Sequence[tuple[str, s
 
 def _mapping_row(mapping: Mapping[str, Any]) -> Sequence[str]:
     counts = [str(mapping[name]) for name in COUNTS]
-    return [mapping["name"], mapping["state"], *counts, f"{mapping['iterator_age_ms'] / 1000:.1f}"]
+    applied = mapping["applied_at"]
+    at = "never" if applied is None else f"{datetime.fromtimestamp(applied, UTC).astimezone():%H:%M:%S}"
+    return [mapping["name"], mapping["state"], *counts, f"{mapping['lag_seconds']:.1f}", at]
+
+
+def _readiness(mappings: Sequence[Mapping[str, Any]]) -> str:
+    late = [each["name"] for each in mappings if not each["ready"]]
+    return f"no, these do not keep up: {', '.join(late)}" if late else "yes"
 
 
 def _heading(name: str) -> str:

@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "local": LazyCommand("tailrace_cli.local:local", "The laptop cloud: up, down, status."),
     "invoke": LazyCommand("tailrace_cli.invoke:invoke", "Send one event through the real runtime client."),
     "verify": LazyCommand("tailrace_cli.verify:verify", "Prove that an index equals its table, or repair it."),
+    "reindex": LazyCommand("tailrace_cli.reindex:reindex", "Build new indices beside the searched ones, and swap."),
+    "replay": LazyCommand("tailrace_cli.replay:replay", "Send dead letters and parked batches to the index again."),
     "tables": LazyCommand("tailrace_cli.tables:tables", "Check, explain, render and apply tables.yaml."),
 }
 

@@ -58,6 +58,55 @@ _REPLICATED_EVENT = """\
 # A table has one way at a time: what the replicator follows comes to the indexer by Kinesis.
 _EVENT = _REPLICATED_EVENT.replace("  Properties:\n", "  Properties:\n    Enabled: !If [Replicates, false, true]\n")
 
+# An alarm looks at ten metrics at most: what came in, the age of what waits, and the writes of so many tables.
+TABLES_OF_AN_ALARM = 8
+
+_PROGRESS_ALARM = """\
+NoProgress{number}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: >-
+      For 15 minutes tables were written, or their changes waited, and the indexer has taken in no record at all. See
+      whether its event source mappings are enabled and may read their streams, then read the errors in its log.
+    Metrics:
+      - Id: waiting
+        Expression: IF(FILL(records, 0) > 0, 0, SUM([{ids}]))
+      - Id: records
+        ReturnData: false
+        MetricStat:
+          Metric:
+            Namespace: Tailrace
+            MetricName: RecordsIn
+            Dimensions: [{{Name: service, Value: indexer}}]
+          Period: 300
+          Stat: Sum
+      - Id: age
+        ReturnData: false
+        MetricStat:
+          Metric:
+            Namespace: AWS/Lambda
+            MetricName: IteratorAge
+            Dimensions: [{{Name: FunctionName, Value: !Ref IndexerFunction}}]
+          Period: 300
+          Stat: Maximum
+{writes}
+    EvaluationPeriods: 3
+    Threshold: 0
+    ComparisonOperator: GreaterThanThreshold
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]"""
+
+_WRITES = """\
+      - Id: writes{number}
+        ReturnData: false
+        MetricStat:
+          Metric:
+            Namespace: AWS/DynamoDB
+            MetricName: ConsumedWriteCapacityUnits
+            Dimensions: [{{Name: TableName, Value: "{name}"}}]
+          Period: 300
+          Stat: Sum"""
+
 _STREAM = "- !Ref {logical}StreamArn"
 _TABLE_OF_STREAM = "- !Select [0, !Split [/stream/, !Ref {logical}StreamArn]]"
 _TABLE = "- !Sub arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/{name}"
@@ -84,6 +133,17 @@ def _change_stream(specs: Iterable[TableSpec]) -> Iterator[str]:
     yield from text.splitlines()
 
 
+def _progress_alarms(specs: Iterable[TableSpec]) -> Iterator[str]:
+    """Failure 54: whoever reads the streams may have stopped, and then it tells nothing itself: the tables must."""
+    names = [spec.name for spec in specs]
+    for number, start in enumerate(range(0, len(names), TABLES_OF_AN_ALARM)):
+        some = names[start : start + TABLES_OF_AN_ALARM]
+        writes = "\n".join(_WRITES.format(number=n, name=name) for n, name in enumerate(some, start=1))
+        ids = ", ".join(["age", *(f"writes{n}" for n in range(1, len(some) + 1))])
+        text = _PROGRESS_ALARM.format(number=number + 1 if number else "", ids=ids, writes=writes)
+        yield from text.splitlines()
+
+
 def _fill(text: str, spec: TableSpec) -> list[str]:
     pattern = spec.name.replace(".", "[.]")
     return text.format(logical=logical_name(spec.name), name=spec.name, pattern=pattern).splitlines()
@@ -97,6 +157,9 @@ BLOCKS: Mapping[str, Block] = {
     "replicated events": _for_streams(_REPLICATED_EVENT, empty="{}"),
     "replicated streams": _for_streams(_STREAM, empty="[]"),
     "tables": _table_arns,
+    "progress alarms": _progress_alarms,
+    "reindexed tables": _table_arns,
+    "replayed tables": _table_arns,
 }
 
 

@@ -74,8 +74,11 @@ def verify(
     proves the repair.
     """
     found = read_tables(file)
-    _refuse_unknown(found, table, file)
-    with _open_sides(table, segments, url, service or _guess_service(url)) as (items, documents, engine):
+    refuse_unknown(found, table, file)
+    service = service or guess_service(url)
+    if service == "aoss":
+        found = found.without_quarantine()
+    with _open_sides(table, segments, url, service) as (items, documents, engine):
         options = VerifyOptions(lag, deep, engine if repair else None)
         with open_bar() as show:
             certificate = verify_table(found, items, documents, SystemClock(), options, show)
@@ -88,22 +91,16 @@ def _open_sides(
     table: str, segments: int, url: str, service: str
 ) -> Iterator[tuple["TableSide", "IndexSide", "OpenSearchEngine"]]:
     """The table, its indices, and the engine that repairs are written to; all connections close with the block."""
-    import requests
-
     from tailrace.adapters.engine_access import open_engine
     from tailrace.adapters.index_pages import OpenSearchIndex
-    from tailrace.adapters.signing import build_auth
     from tailrace.adapters.table_scan import open_table
 
-    with (
-        open_engine(url, service) as engine,
-        requests.Session() as session,
-        open_table(table, SystemClock(), segments) as items,
-    ):
-        yield items, OpenSearchIndex(engine, session, build_auth(service)), engine
+    with open_engine(url, service) as engine, open_table(table, SystemClock(), segments) as items:
+        yield items, OpenSearchIndex(engine), engine
 
 
-def _refuse_unknown(tables: Tables, table: str, file: Path) -> None:
+def refuse_unknown(tables: Tables, table: str, file: Path) -> None:
+    """Raises UserError for a table that the file neither declares nor takes in by its defaults."""
     try:
         tables.spec(table)
     except UnknownTableError as error:
@@ -111,5 +108,6 @@ def _refuse_unknown(tables: Tables, table: str, file: Path) -> None:
         raise UserError(f"{file}: {error}; declared are {known}") from error
 
 
-def _guess_service(url: str) -> str:
+def guess_service(url: str) -> str:
+    """How requests are signed when nobody says so: not at all on loopback, else as a domain wants it."""
     return "none" if urlsplit(url).hostname in LOOPBACK else "es"
