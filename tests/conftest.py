@@ -6,9 +6,13 @@ import signal
 
 import pytest
 import requests
+from hypothesis import settings
 
 from tailrace.adapters.opensearch import OpenSearchEngine
 
+pytest_plugins = ["leak_scan"]
+settings.register_profile("steady", deadline=None)  # the time of an example tells of the machine, not of the code
+settings.load_profile("steady")
 _corners = itertools.count(1)
 
 
@@ -19,7 +23,10 @@ def pytest_configure():
 
 @pytest.fixture(scope="session")
 def engine_url():
-    """A real OpenSearch that lives as long as the test run: its own, or the one of TAILRACE_OPENSEARCH_URL."""
+    """A real OpenSearch that lives as long as the test run: its own, or the one of TAILRACE_OPENSEARCH_URL.
+
+    Its own has the version that TAILRACE_ENGINE names. Of one run with 2.19.4, `-m both_engines` is the chosen part.
+    """
     from tailrace_local.engine import Engine
     from tailrace_local.external_engine import ExternalEngine
 

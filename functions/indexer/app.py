@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from tailrace.adapters.clock import SystemClock
+from tailrace.adapters.collector import slow_down_collector
 from tailrace.adapters.composition import build_pipeline
 from tailrace.decoding import decode_event
 from tailrace.outcomes import ConservationError
@@ -23,6 +24,7 @@ def _settings() -> Settings:
 
 @cache
 def _pipeline() -> Pipeline:
+    slow_down_collector()
     return build_pipeline(_settings())
 
 
@@ -39,7 +41,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         report = pipeline.process(decode_event(event), deadline=started + seconds_left)
     except ConservationError as error:
-        telemetry.report_breach(str(error))
+        telemetry.report_breach(str(error), clock.now())
         raise
     now = clock.now()
     telemetry.report(report, seconds=now - started, now=now)

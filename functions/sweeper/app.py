@@ -35,6 +35,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]
     started = clock.now()
     seconds_left = (context.get_remaining_time_in_millis() - _settings().time_margin_ms) / 1000
     report = sweeper.sweep(deadline=started + seconds_left)
-    _telemetry().report_sweep(report, seconds=clock.now() - started)
+    now = clock.now()
+    _telemetry().report_sweep(report, seconds=now - started, now=now)
     report.raise_for_failures()
     return report.as_dict()

@@ -25,6 +25,11 @@ def data_stream_arn(name: str) -> str:
     return f"arn:aws:kinesis:{REGION}:{ACCOUNT_ID}:stream/{name}"
 
 
+def state_machine_arn(name: str) -> str:
+    """The ARN of a state machine, by its name."""
+    return f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{name}"
+
+
 def table_of_stream(stream_arn: str) -> str:
     """The table's name in a stream's ARN: the labels of streams hold colons, table names hold no slash."""
     return stream_arn.split("/")[1]

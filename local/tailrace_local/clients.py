@@ -42,6 +42,16 @@ class Clients:
         return self._session.client("kinesis", endpoint_url=self.endpoint_url, config=self._config)
 
     @cached_property
+    def functions(self) -> Any:
+        """Lambda, as far as the emulator's own services invoke functions."""
+        return self._session.client("lambda", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def state_machines(self) -> Any:
+        """Step Functions."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
     def s3(self) -> Any:
         """S3, by paths instead of host names."""
         config = self._config.merge(Config(s3={"addressing_style": "path"}))

@@ -33,6 +33,7 @@ from tailrace_local.kinesis_destination import KinesisDestination
 from tailrace_local.laptop_tables import create_tables, stream_parameters, table_streams
 from tailrace_local.paths import state_directory
 from tailrace_local.runtime_packages import link_runtime_packages
+from tailrace_local.state_machines import StateMachines
 from tailrace_local.stream_properties import choose_change_stream
 from tailrace_local.template import Template, declared_parameters, read_template
 from tailrace_local.toolenvs import Notify, ensure_tool_environment, say_nothing
@@ -83,6 +84,7 @@ class LaptopCloud:
         self._variables = dict(variables or {})
         self._directory: InstanceDirectory | None = None
         self._template: Template | None = None
+        self._machines: StateMachines | None = None
 
     @property
     def template(self) -> Template:
@@ -114,6 +116,8 @@ class LaptopCloud:
                 self.clients.kinesis.create_stream(StreamName=stream.name, ShardCount=stream.shards)
             create_tables(self.clients.dynamodb, self._tables)
             self._prepare_functions()
+            self._machines = StateMachines(declared.machines, self.functions)
+            self._machines.start(self.clients)
             self.attach_streams()
         except BaseException:
             self.close()
@@ -183,6 +187,8 @@ class LaptopCloud:
                 last_to_first.callback(mapping.join)
             for function in self.functions.values():
                 last_to_first.callback(function.close)
+            if self._machines is not None:
+                last_to_first.callback(self._machines.close)
             self._stop_mappings()
 
     def __enter__(self) -> Self:

@@ -20,11 +20,13 @@ def table_requests(tables: Tables) -> list[dict[str, Any]]:
 
 
 def create_tables(dynamodb: Any, requests: Iterable[Mapping[str, Any]]) -> None:
-    """Create what does not exist yet."""
+    """Create what does not exist yet, with point-in-time recovery, which exports need."""
     existing = set(_table_names(dynamodb))
     for request in requests:
-        if request["TableName"] not in existing:
+        if (name := request["TableName"]) not in existing:
             dynamodb.create_table(**request)
+            recovery = {"PointInTimeRecoveryEnabled": True}
+            dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
 
 
 def kinesis_tables(tables: Tables) -> frozenset[str]:

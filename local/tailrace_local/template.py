@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailrace_local import function_properties, stream_properties
-from tailrace_local.arns import STACK, bucket_arn, data_stream_arn, function_arn
+from tailrace_local import function_properties, state_machine_properties, stream_properties
+from tailrace_local.arns import STACK, bucket_arn, data_stream_arn, function_arn, state_machine_arn
 from tailrace_local.cloudformation import Resolver, load_document
 from tailrace_local.event_source_properties import (
     KINDS,
@@ -26,17 +26,20 @@ from tailrace_local.event_source_properties import (
 )
 from tailrace_local.function_properties import Function, read_folder, read_function
 from tailrace_local.properties import Properties
+from tailrace_local.state_machine_properties import StateMachine, read_state_machine
 from tailrace_local.stream_properties import DataStream, read_data_stream
 from tailrace_local.template_parameters import PSEUDO_PARAMETERS, parameter_values
 
 FUNCTION, LAYER, BUCKET = "AWS::Serverless::Function", "AWS::Serverless::LayerVersion", "AWS::S3::Bucket"
 MAPPING, STREAM = "AWS::Lambda::EventSourceMapping", "AWS::Kinesis::Stream"
+MACHINE = "AWS::Serverless::StateMachine"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template declares: parameters with their values, functions, bucket names and data streams by logical id.
+    """What a template declares: parameters with their values; functions, bucket names, data streams and state machines
+    by logical id.
 
     `ignored` lists what does not run here, each as `LogicalId (Kind)`.
     """
@@ -47,6 +50,7 @@ class Template:
     mappings: tuple[EventSourceMapping, ...]
     buckets: Mapping[str, str]
     streams: Mapping[str, DataStream]
+    machines: Mapping[str, StateMachine]
     ignored: tuple[str, ...]
 
 
@@ -81,7 +85,9 @@ class _Reader:
         layers = {name: self._layer(name) for name in self._of_kind(LAYER)}
         functions = {name: self._function(name, layers) for name in self._of_kind(FUNCTION)}
         streams = {name: self._stream(name) for name in self._of_kind(STREAM)}
-        return Template(self.path, self.parameters, functions, mappings, buckets, streams, tuple(self._ignored()))
+        machines = {name: self._machine(name) for name in self._of_kind(MACHINE)}
+        ignored = tuple(self._ignored())
+        return Template(self.path, self.parameters, functions, mappings, buckets, streams, machines, ignored)
 
     def _is_active(self, name: str, resource: Any) -> bool:
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
@@ -106,6 +112,9 @@ class _Reader:
             return bucket_arn(self._bucket_name(name)) if attribute else self._bucket_name(name)
         if kind == STREAM and attribute in (None, "Arn"):
             return data_stream_arn(self._stream_name(name)) if attribute else self._stream_name(name)
+        if kind == MACHINE and attribute in (None, "Arn", "Name"):
+            machine = self._machine_name(name)
+            return machine if attribute == "Name" else state_machine_arn(machine)
         # What does not run here still has a name, so that what is resolved may refer to it.
         return name if attribute is None else f"{name}.{attribute}"
 
@@ -145,6 +154,15 @@ class _Reader:
         self._resolved(name, dict.fromkeys(raw)).refuse_unknown(stream_properties.KNOWN)
         read = {key: raw[key] for key in stream_properties.READ if key in raw}
         return read_data_stream(self._stream_name(name), self._resolved(name, read))
+
+    def _machine_name(self, name: str) -> str:
+        return self._name(name, "Name", f"{STACK}-{name}")
+
+    def _machine(self, name: str) -> StateMachine:
+        raw = self._raw(name)
+        self._resolved(name, dict.fromkeys(raw)).refuse_unknown(state_machine_properties.KNOWN)
+        read = {key: raw[key] for key in state_machine_properties.READ if key in raw}
+        return read_state_machine(self._machine_name(name), self._resolved(name, read), self.path.parent)
 
     def _layer(self, name: str) -> Path:
         return read_folder(self._resolved(name, self._raw(name)), "ContentUri", self.path.parent)
@@ -195,7 +213,7 @@ class _Reader:
             raise self.resolver.error(place, f"the template declares no bucket {bucket}")
 
     def _ignored(self) -> Iterator[str]:
-        carried = (FUNCTION, LAYER, BUCKET, MAPPING, STREAM)
+        carried = (FUNCTION, LAYER, BUCKET, MAPPING, STREAM, MACHINE)
         yield from (f"{name} ({self._kind(name)})" for name in self.active if self._kind(name) not in carried)
         for function in self._of_kind(FUNCTION):
             for name, event in self._events(function).items():

@@ -14,11 +14,11 @@ from builders import Indexer, change_record
 
 from tailrace import attributes, bulk, delivery, failures, field_kinds, identity, index_names, mappings
 from tailrace.field_kinds import FIELD_KINDS, NUMBER_FORMATS
+from tailrace.metrics import METRIC_NAMES
 from tailrace.outcomes import Outcome
 from tailrace.replication import ReplicationOutcome
-from tailrace.settings import read_replicator_settings, read_settings
+from tailrace.settings import read_reindexer_settings, read_replayer_settings, read_replicator_settings, read_settings
 from tailrace.tables import load_tables
-from tailrace.telemetry import METRIC_NAMES
 from tailrace_cli.main import tailrace
 from tailrace_local.cloudformation import load_document
 
@@ -65,7 +65,8 @@ class Recorder(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         self.asked.add(name)
-        return {"OPENSEARCH_URL": "http://x", "OPENSEARCH_SERVICE": "none"}.get(name, "5000")
+        known = {"OPENSEARCH_URL": "http://x", "OPENSEARCH_SERVICE": "none", "TAILRACE_GZIP": "off"}
+        return known.get(name, "5000")
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -78,6 +79,8 @@ def variables_of_functions() -> set[str]:
     environment = Recorder()
     read_settings(environment)
     read_replicator_settings(environment)
+    read_replayer_settings(environment)
+    read_reindexer_settings(environment)
     return environment.asked
 
 
@@ -107,9 +110,14 @@ def commands(command: click.Command = tailrace, path: tuple[str, ...] = ("tailra
 COMMANDS = commands()
 
 
+def names_of(parameter: click.Parameter) -> list[str]:
+    """Every spelling of a parameter, that of its opposite too."""
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
 @pytest.mark.parametrize("typed", COMMANDS)
 def test_every_command_has_one_row_with_all_its_options(typed):
-    options = {name for each in COMMANDS[typed].params for name in each.opts if name.startswith("--")}
+    options = {name for each in COMMANDS[typed].params for name in names_of(each) if name.startswith("--")}
     arguments = {each.human_readable_name for each in COMMANDS[typed].params if isinstance(each, click.Argument)}
     (usage,) = [cell[0] for row in rows(README) if (cell := re.findall(rf"^\| `{typed}( [^`]*)?` \|", row))]
 
@@ -278,7 +286,7 @@ def typed_commands(page: str) -> list[str]:
 def is_command(typed: str) -> bool:
     words = typed.replace("[", "").replace("]", "").split()
     found = [each for name, each in COMMANDS.items() if words[: len(name.split())] == name.split()]
-    known = [name for each in [*found, tailrace] for option in each.params for name in option.opts]
+    known = [name for each in [*found, tailrace] for option in each.params for name in names_of(option)]
     return (bool(found) or typed == "tailrace --version") and set(re.findall(r"--[a-z-]+", typed)) <= set(known)
 
 
@@ -348,6 +356,7 @@ def test_the_failure_table_is_the_one_in_the_code():
         "|---|---|---|---|---|",
         *failure_lines("one document", failures.ITEM_FAILURES),
         *failure_lines("the whole request", failures.REQUEST_FAILURES),
+        *failure_lines("the creation of an index", failures.CREATION_FAILURES),
         *failure_lines("either", (failures.UNKNOWN_FAILURE,)),
     ]
 

@@ -14,7 +14,7 @@ from tailrace.probing import Probe
 DOCUMENT = b'{"status":"PAID","ddb":{"table":"orders","seq":"111000000000000000000000001"}}'
 
 
-@pytest.fixture(params=["twin", "real"])
+@pytest.fixture(params=["twin", pytest.param("real", marks=pytest.mark.both_engines)])
 def engine(request):
     return MemoryEngine() if request.param == "twin" else request.getfixturevalue("opensearch")
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import boto3
 import orjson
 import pytest
-import requests
 from botocore.credentials import Credentials
 from builders import order
 
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.slow
 # -- the index ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["twin", "real"])
+@pytest.fixture(params=["twin", pytest.param("real", marks=pytest.mark.both_engines)])
 def engine(request):
     return MemoryEngine() if request.param == "twin" else request.getfixturevalue("opensearch")
 
@@ -41,10 +40,8 @@ def prefix(engine, request):
 @pytest.fixture
 def index(engine):
     if isinstance(engine, MemoryEngine):
-        yield MemoryIndex(engine)
-        return
-    with requests.Session() as session:
-        yield OpenSearchIndex(engine, session)
+        return MemoryIndex(engine)
+    return OpenSearchIndex(engine)
 
 
 @pytest.fixture

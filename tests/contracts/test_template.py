@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tailrace.metrics import METRIC_NAMES, NAMESPACE
 from tailrace.tables import load_tables, logical_name
-from tailrace.telemetry import METRIC_NAMES, NAMESPACE
 from tailrace_local.cloudformation import load_document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,8 @@ def statements(role):
 
 
 def actions(role):
-    return {sid: as_list(each["Action"]) for sid, each in statements(role).items()}
+    """What a role may do, traces apart."""
+    return {sid: as_list(each["Action"]) for sid, each in statements(role).items() if sid != "SendTraces"}
 
 
 def as_list(value):
@@ -50,6 +51,8 @@ MAPPINGS = of_type("AWS::Lambda::EventSourceMapping")
 EVENTS = SAM_EVENTS | MAPPINGS
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 STATEMENTS = {f"{role}.{sid}": each for role in of_type("AWS::IAM::Role") for sid, each in statements(role).items()}
+OF_TRACES = {name: each for name, each in STATEMENTS.items() if name.endswith(".SendTraces")}
+OF_RESOURCES = {name: each for name, each in STATEMENTS.items() if name not in OF_TRACES}
 each_event = pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 each_alarm = pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 
@@ -183,10 +186,30 @@ def test_the_indexer_has_these_rights_and_no_others():
     }
 
 
-@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
+@pytest.mark.parametrize("statement", OF_RESOURCES.values(), ids=OF_RESOURCES)
 def test_a_right_is_for_named_resources(statement):
     assert statement["Effect"] == "Allow"
     assert "*" not in as_list(statement["Resource"])
+
+
+@pytest.mark.parametrize("statement", OF_TRACES.values(), ids=OF_TRACES)
+def test_a_right_without_a_resource_is_that_of_sending_traces(statement):
+    assert statement["Effect"] == "Allow"
+    assert statement["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+
+
+@pytest.mark.parametrize("role", set(of_type("AWS::IAM::Role")) - {"ReindexStateMachineRole"})
+def test_a_role_may_send_traces_where_they_are_on(role):
+    (document,) = [policy["PolicyDocument"] for policy in of_type("AWS::IAM::Role")[role]["Policies"]]
+    on, statement, off = next(each["Fn::If"] for each in document["Statement"] if "SendTraces" in str(each))
+
+    assert (on, statement["Sid"], off) == ("Traces", "SendTraces", {"Ref": "AWS::NoValue"})
+
+
+def test_traces_are_off_without_a_word():
+    assert TEMPLATE["Parameters"]["Tracing"]["Default"] == "false"
+    assert TEMPLATE["Conditions"]["Traces"] == {"Fn::Equals": [{"Ref": "Tracing"}, "true"]}
+    assert TEMPLATE["Globals"]["Function"]["Tracing"] == {"Fn::If": ["Traces", "Active", "PassThrough"]}
 
 
 def test_every_function_runs_in_a_role_of_this_template():
@@ -221,10 +244,15 @@ def test_an_alarm_reaches_the_topic(alarm):
 
 
 def watched(**dimension):
-    """The metrics with an alarm on one function or service."""
+    """The metrics with an alarm of its own on one function or service."""
     [(name, value)] = dimension.items()
     each = {"Name": name, "Value": value}
     return {alarm["MetricName"] for alarm in ALARMS.values() if each in alarm.get("Dimensions", [])}
+
+
+def operands(alarm):
+    """What the expression of an alarm is made of: id to metric."""
+    return {each["Id"]: each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each}
 
 
 @pytest.mark.parametrize("function", ["IndexerFunction", "ReplicatorFunction"])
@@ -239,7 +267,38 @@ def test_a_function_behind_a_stream_has_these_alarms(function):
 
 @pytest.mark.parametrize("service", ["indexer", "replicator"])
 def test_a_function_behind_a_stream_has_alarms_on_its_account(service):
-    assert watched(service=service) >= {"ConservationBreaches", "DeadLettered", "Failed"}
+    assert watched(service=service) >= {"ConservationBreaches", "DeadLettered", "Failed", "RefusedIdentities"}
+
+
+def test_an_index_that_falls_behind_has_alarms_on_its_ages_and_on_the_circuit():
+    assert watched(service="indexer") >= {"CircuitOpenings", "FreshnessMilliseconds"}
+    assert ALARMS["FreshnessAlarm"]["ExtendedStatistic"] == "p99"
+
+
+@pytest.mark.parametrize("name", ["RefusedIdentityAlarm", "ReplicatorRefusedIdentityAlarm"])
+def test_failure_29_a_refused_identity_alarms_within_a_minute(name):
+    alarm = ALARMS[name]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Period"]) == ("RefusedIdentities", "Sum", 60)
+    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (1, 0)
+
+
+def test_failure_54_written_tables_without_a_record_taken_in_have_an_alarm():
+    alarm = ALARMS["NoProgressAlarm"]
+    found = operands(alarm)
+
+    (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    assert expression == "IF(FILL(records, 0) > 0, 0, SUM([age, writes1, writes2, writes3, writes4, writes5]))"
+    assert (found["records"]["MetricName"], found["age"]["MetricName"]) == ("RecordsIn", "IteratorAge")
+    assert [found[f"writes{n}"]["Dimensions"][0]["Value"] for n in range(1, 6)] == list(TABLES.specs)
+    assert {found[f"writes{n}"]["MetricName"] for n in range(1, 6)} == {"ConsumedWriteCapacityUnits"}
+
+
+@pytest.mark.parametrize("alarm", [each for each in ALARMS.values() if "Metrics" in each])
+def test_an_alarm_on_an_expression_keeps_the_bounds_of_cloudwatch(alarm):
+    shown = [each for each in alarm["Metrics"] if each.get("ReturnData", True)]
+    assert len(shown) == 1
+    assert len(alarm["Metrics"]) <= 10
+    assert {each["MetricStat"]["Period"] for each in alarm["Metrics"] if "MetricStat" in each} <= {300}
 
 
 def test_a_quarantined_field_and_a_failed_sweep_have_alarms():
@@ -253,6 +312,82 @@ def test_the_sweeper_has_these_rights_and_no_others():
         "SweepCollection": ["aoss:APIAccessAll"],
         "WriteSweeperLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
     }
+
+
+def test_the_reindexer_has_these_rights_and_no_others():
+    assert actions("ReindexerRole") == {
+        "ReadTables": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:DescribeTable",
+            "dynamodb:ExportTableToPointInTime",
+            "dynamodb:Scan",
+        ],
+        "FollowExports": ["dynamodb:DescribeExport"],
+        "WriteExports": ["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"],
+        "KeepJobAndDeadLetters": ["s3:PutObject"],
+        "ReadAndForgetJob": ["s3:DeleteObject", "s3:GetObject"],
+        "ReadExports": ["s3:GetObject"],
+        "FindCheckpoints": ["s3:ListBucket"],
+        "WriteToDomain": ["es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut"],
+        "WriteToCollection": ["aoss:APIAccessAll"],
+        "WriteReindexerLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+
+
+def test_the_state_machine_has_these_rights_and_no_others():
+    assert actions("ReindexStateMachineRole") == {
+        "TakeSteps": ["lambda:InvokeFunction"],
+        "ReadSlices": ["s3:GetObject"],
+        "StartChildren": ["states:StartExecution"],
+        "FollowChildren": ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
+    }
+    reindexer = {"Fn::GetAtt": ["ReindexerFunction", "Arn"]}
+    assert statements("ReindexStateMachineRole")["TakeSteps"]["Resource"] == reindexer
+
+
+def test_the_state_machine_names_itself_without_referring_to_itself():
+    name = RESOURCES["ReindexStateMachine"]["Properties"]["Name"]["Fn::Sub"]
+    arn = statements("ReindexStateMachineRole")["StartChildren"]["Resource"]["Fn::Sub"]
+    assert arn == "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:" + name
+
+
+def test_the_replayer_has_these_rights_and_no_others():
+    assert actions("ReplayerRole") == {
+        "FindLetters": ["s3:ListBucket"],
+        "TakeLetters": ["s3:DeleteObject", "s3:GetObject"],
+        "KeepLetters": ["s3:PutObject"],
+        "SettleByItem": ["dynamodb:GetItem"],
+        "WriteToDomain": ["es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut"],
+        "WriteToCollection": ["aoss:APIAccessAll"],
+        "WriteReplayerLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+
+
+def test_the_replayer_takes_from_the_three_folders_of_the_bucket_and_keeps_in_two():
+    paths = {sid: as_list(statements("ReplayerRole")[sid]["Resource"]) for sid in ("TakeLetters", "KeepLetters")}
+    folders = {sid: [each["Fn::Sub"].partition("/")[2] for each in found] for sid, found in paths.items()}
+    assert folders == {
+        "TakeLetters": ["dead-letters/*", "parked/*", "aws/lambda/*"],
+        "KeepLetters": ["dead-letters/*", "parked/*"],
+    }
+
+
+def test_the_replayer_reads_items_of_the_tables_and_no_others():
+    settles = statements("ReplayerRole")["SettleByItem"]["Resource"]
+    assert settles == statements("IndexerRole")["SettleByItem"]["Resource"]
+
+
+def test_one_replay_runs_at_a_time_by_a_schedule_and_none_is_repeated():
+    replayer = RESOURCES["ReplayerFunction"]["Properties"]
+    assert replayer["ReservedConcurrentExecutions"] == 1
+    assert replayer["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    assert replayer["Events"]["ParkedBatches"]["Properties"]["Schedule"] == {"Ref": "ReplaySchedule"}
+    assert TEMPLATE["Parameters"]["ReplaySchedule"]["Default"] == "rate(1 hour)"
+
+
+def test_a_failed_replay_and_what_is_left_have_alarms():
+    assert watched(FunctionName={"Ref": "ReplayerFunction"}) == {"Errors"}
+    assert watched(service="replayer") == {"ConservationBreaches", "Unreplayed"}
 
 
 def test_parked_batches_have_an_alarm():
@@ -271,8 +406,11 @@ def test_trap_12_changes_that_dynamodb_skips_have_an_alarm():
 
 
 def test_alarms_on_own_metrics_name_metrics_that_exist():
-    own = {alarm["MetricName"] for alarm in ALARMS.values() if alarm.get("Namespace") == NAMESPACE}
+    single = [each for each in ALARMS.values() if "MetricName" in each]
+    joined = [metric for each in ALARMS.values() if "Metrics" in each for metric in operands(each).values()]
+    own = {each["MetricName"] for each in (*single, *joined) if each["Namespace"] == NAMESPACE}
     assert own <= set(METRIC_NAMES)
+    assert own >= {"Failed", "RecordsIn"}
 
 
 def test_parked_batches_are_counted_where_the_alarm_looks():
@@ -317,6 +455,7 @@ def test_functions_get_these_variables():
     assert list(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]) == [
         "TAILRACE_TABLES",
         "TAILRACE_MAX_BULK_BYTES",
+        "TAILRACE_GZIP",
         "TAILRACE_TIME_MARGIN_MS",
         "OPENSEARCH_URL",
         "OPENSEARCH_SERVICE",

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -15,7 +15,7 @@ from tailrace.adapters.opensearch import OpenSearchEngine
 from tailrace.decoding import decode_event
 from tailrace.delivery import DeliveryPolicy
 from tailrace.pipeline import Pipeline
-from tailrace.ports import IndexFields, ItemResult, StoredDocument
+from tailrace.ports import CALL_TIMEOUT_SECONDS, IndexFields, ItemResult, StoredDocument
 from tailrace.records import ChangeRecord
 from tailrace.tables import load_tables
 
@@ -38,22 +38,28 @@ class CorpusTable:
         account = pipeline.process(records, clock.now() + 60).account.as_dict()
         return {name: count for name, count in account.items() if count and name != "records_in"}
 
-    def bulk(self, body: bytes, count: int) -> Sequence[ItemResult]:
+    def bulk(self, body: bytes, count: int, timeout: float = CALL_TIMEOUT_SECONDS) -> Sequence[ItemResult]:
         """See `ports.SearchEngine.bulk`."""
         lines = body.split(b"\n")
         for head, source in zip(lines[::2], lines[1::2], strict=False):
             self.sent[json.loads(head)["index"]["_id"]] = source
         return self.engine.bulk(body, count)
 
-    def read_stored(self, documents: Sequence[tuple[str, str]]) -> Sequence[StoredDocument | None]:
+    def read_stored(
+        self, documents: Sequence[tuple[str, str]], timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> Sequence[StoredDocument | None]:
         """See `ports.SearchEngine.read_stored`."""
         return self.engine.read_stored(documents)
 
-    def read_fields(self, alias: str) -> IndexFields:
+    def read_shadows(self, aliases: Collection[str], timeout: float = CALL_TIMEOUT_SECONDS) -> frozenset[str]:
+        """See `ports.SearchEngine.read_shadows`."""
+        return self.engine.read_shadows(aliases)
+
+    def read_fields(self, alias: str, timeout: float = CALL_TIMEOUT_SECONDS) -> IndexFields:
         """See `ports.SearchEngine.read_fields`."""
         return self.engine.read_fields(alias)
 
-    def ensure_index(self, alias: str, request: Mapping[str, Any]) -> bool:
+    def ensure_index(self, alias: str, request: Mapping[str, Any], timeout: float = CALL_TIMEOUT_SECONDS) -> bool:
         """See `ports.SearchEngine.ensure_index`."""
         return self.engine.ensure_index(alias, request)
 

@@ -1,5 +1,7 @@
+# ruff: noqa: E501 — rendered text is compared as it stands
 """`tailrace tables` and the command line around it: exact sentences, exit statuses, files written."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -356,6 +358,58 @@ Between: 2
               # >>> tables: tables
               - !Select [0, !Split [/stream/, !Ref OrdersStreamArn]]
               # <<< tables: tables
+Between: 2
+                # >>> tables: progress alarms
+                NoProgressAlarm:
+                  Type: AWS::CloudWatch::Alarm
+                  Properties:
+                    AlarmDescription: >-
+                      For 15 minutes tables were written, or their changes waited, and the indexer has taken in no record at all. See
+                      whether its event source mappings are enabled and may read their streams, then read the errors in its log.
+                    Metrics:
+                      - Id: waiting
+                        Expression: IF(FILL(records, 0) > 0, 0, SUM([age, writes1]))
+                      - Id: records
+                        ReturnData: false
+                        MetricStat:
+                          Metric:
+                            Namespace: Tailrace
+                            MetricName: RecordsIn
+                            Dimensions: [{Name: service, Value: indexer}]
+                          Period: 300
+                          Stat: Sum
+                      - Id: age
+                        ReturnData: false
+                        MetricStat:
+                          Metric:
+                            Namespace: AWS/Lambda
+                            MetricName: IteratorAge
+                            Dimensions: [{Name: FunctionName, Value: !Ref IndexerFunction}]
+                          Period: 300
+                          Stat: Maximum
+                      - Id: writes1
+                        ReturnData: false
+                        MetricStat:
+                          Metric:
+                            Namespace: AWS/DynamoDB
+                            MetricName: ConsumedWriteCapacityUnits
+                            Dimensions: [{Name: TableName, Value: "orders"}]
+                          Period: 300
+                          Stat: Sum
+                    EvaluationPeriods: 3
+                    Threshold: 0
+                    ComparisonOperator: GreaterThanThreshold
+                    TreatMissingData: notBreaching
+                    AlarmActions: [!Ref AlarmTopic]
+                # <<< tables: progress alarms
+Between: 2
+                  # >>> tables: reindexed tables
+                  - !Select [0, !Split [/stream/, !Ref OrdersStreamArn]]
+                  # <<< tables: reindexed tables
+Between: 2
+                    # >>> tables: replayed tables
+                    - !Select [0, !Split [/stream/, !Ref OrdersStreamArn]]
+                    # <<< tables: replayed tables
 Below: 3
 """
     )
@@ -422,9 +476,32 @@ Between: 2
               # >>> tables: tables
               []
               # <<< tables: tables
+Between: 2
+                # >>> tables: progress alarms
+                # <<< tables: progress alarms
+Between: 2
+                  # >>> tables: reindexed tables
+                  []
+                  # <<< tables: reindexed tables
+Between: 2
+                    # >>> tables: replayed tables
+                    []
+                    # <<< tables: replayed tables
 Below: 3
 """
     )
+
+
+def test_failure_54_every_table_is_watched_for_progress_eight_by_an_alarm(template):
+    names = [f"table{number}" for number in range(17)]
+    (template / "tables.yaml").write_text(f"tables: {{{', '.join(f'{name}: {{}}' for name in names)}}}")
+
+    run(["tables", "render"])
+
+    rendered = (template / "template.yaml").read_text()
+    assert re.findall(r"NoProgress\w*", rendered) == ["NoProgressAlarm", "NoProgress2Alarm", "NoProgress3Alarm"]
+    assert re.findall(r'Name: TableName, Value: "(\w+)"', rendered) == names
+    assert max(map(int, re.findall(r"Id: writes(\d+)", rendered))) == 8  # an alarm takes ten metrics at most
 
 
 def test_render_check_writes_nothing_and_exits_1_until_all_is_rendered(template, capsys):

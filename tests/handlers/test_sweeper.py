@@ -60,7 +60,7 @@ def test_one_metric_blob_and_one_log_line_per_sweep(app, indexer, capsys):
     app.lambda_handler({}, CONTEXT)
 
     metrics, line = map(json.loads, capsys.readouterr().out.splitlines())
-    assert metrics["Swept"] == [1.0]
+    assert metrics["Swept"] == 1
     assert (line["message"], line["removed"], line["is_finished"]) == ("sweep", 1, True)
 
 

@@ -10,7 +10,7 @@ from corpus.numbers import COUNT as NUMBER_COUNT
 from corpus.numbers import canonical, number_corpus, spell
 from corpus.paths import PATHS, CorpusTable
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 NUMBERS_PER_ITEM = 40
 ODD_SPEC = {"key": ["pk", "sk"], "fields": {"anything": {"type": "flat"}}}

@@ -5,7 +5,7 @@ from builders import Indexer, change_record, order
 
 from tailrace.tables import load_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.mark.parametrize("deletes", ["soft", "hard"])

@@ -10,7 +10,7 @@ from tailrace.decoding import decode_event
 from tailrace.replication import Replicator
 from tailrace.tables import load_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +109,8 @@ def test_status_is_a_table_for_people(tailrace, up):
 
     assert status == 0
     assert "StreamFunctionOrders" in out
+    assert re.search(r"ready +yes\n", out)
+    assert "lag s  last applied" in out
     assert "iterator" not in out
 
 

@@ -8,7 +8,7 @@ from builders import SECOND, Indexer, change_record, order
 
 from tailrace.tables import load_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.fixture

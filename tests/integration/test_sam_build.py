@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders import change_record, event, order, stream_arn
 
+from tailrace_local.accelerator import fingerprint
 from tailrace_local.cloudformation import load_document
 from tailrace_local.function_environments import Surroundings, build_command, build_environment
 from tailrace_local.functions import FunctionSpec, LambdaFunction
@@ -135,6 +136,18 @@ def test_every_library_in_the_layer_is_for_python_3_13_on_arm64(deployable):
     assert {machine(path) for path in libraries} == {ARM64}
 
 
+def test_the_layer_holds_the_native_accelerator_for_lambdas_processor(deployable):
+    assert machine(deployable / "TailraceLayer" / "python" / "tailrace" / "_native.abi3.so") == ARM64
+
+
+def test_the_accelerator_built_for_this_machine_imports_and_is_of_the_source(native):
+    printing = "from tailrace.acceleration import NATIVE; print(NATIVE.FINGERPRINT)"
+    environment = {"PYTHONPATH": str(native / "TailraceLayer" / "python"), "PATH": os.environ["PATH"]}
+    said = subprocess.run([sys.executable, "-c", printing], env=environment, capture_output=True, text=True, timeout=60)
+
+    assert (said.stdout.strip(), said.stderr) == (fingerprint(ROOT / "layers" / "tailrace" / "native"), "")
+
+
 def test_the_layer_holds_no_bytecode_of_the_build_machine(deployable):
     assert not list((deployable / "TailraceLayer").rglob("*.pyc"))
     assert not list((deployable / "TailraceLayer").rglob("__pycache__"))
@@ -153,6 +166,8 @@ def test_the_built_template_points_at_what_was_built(deployable):
     resources = load_document(deployable / "template.yaml")["Resources"]
     assert resources["IndexerFunction"]["Properties"]["CodeUri"] == "IndexerFunction"
     assert resources["TailraceLayer"]["Properties"]["ContentUri"] == "TailraceLayer"
+    definition = deployable / resources["ReindexStateMachine"]["Properties"]["DefinitionUri"]
+    assert definition.read_bytes() == (ROOT / "statemachines" / "reindex.asl.yaml").read_bytes()
 
 
 def test_what_was_built_indexes_a_record_through_the_real_runtime_client(indexer, opensearch, corner):

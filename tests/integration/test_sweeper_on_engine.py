@@ -13,7 +13,7 @@ from tailrace.settings import read_settings
 from tailrace.sweeping import Sweeper
 from tailrace.tables import load_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 DAY = 86_400
 
 
@@ -62,7 +62,7 @@ def test_old_tombstones_go_and_all_else_stays(indexer, corner):
     assert everything(indexer, f"{corner}orders@000001") == {"young", "item", "looks"}
 
 
-def test_every_generation_of_every_type_is_swept_behind_whatever_alias(indexer, corner):
+def test_every_generation_of_every_type_is_swept_behind_whatever_alias_but_one_under_construction(indexer, corner):
     for number, status in enumerate(("NEW", "PAID"), 1):
         record = change_record("REMOVE", old=order("p", status={"S": status}), sequence=number, table="planes")
         indexer.index(record)
@@ -79,7 +79,6 @@ def test_every_generation_of_every_type_is_swept_behind_whatever_alias(indexer, 
 
     assert [(each.index.removeprefix(corner), each.removed) for each in report.swept] == [
         ("orders@000001", 1),
-        ("orders@000002", 1),
         ("orders@000003", 1),
         ("planes-new@000001", 1),
         ("planes-paid@000001", 1),

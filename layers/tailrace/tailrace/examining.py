@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tailrace.actions import Refusal
 from tailrace.contents import content_digest, differing_fields
 from tailrace.differences import Difference, Kind
 from tailrace.expectations import Expectation, Expectations
 from tailrace.records import NANOSECONDS, Image
 from tailrace.sides import Address, IndexSide, Place, Standing, TableSide
+from tailrace.table_rules import Refusal
 
 SETTLING_NS = 2 * NANOSECONDS  # settling writes a few nanoseconds above a change's own second, never seconds
 

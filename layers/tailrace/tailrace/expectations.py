@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tailrace.actions import Action, Planner, Refusal, TableRules
+from tailrace.actions import Action, Planner
 from tailrace.attributes import IllegalAttributeError
 from tailrace.errors import UserError
 from tailrace.identity import document_id
 from tailrace.records import ChangeRecord, Image
 from tailrace.sides import Address, Place, TableShape
+from tailrace.table_rules import Refusal, TableRules
 from tailrace.tables import Tables, TableSpec
 
 PLANNER_ITEMS = 10_000  # a planner remembers field names; a fresh one now and then keeps memory flat

@@ -12,7 +12,6 @@ from enum import IntEnum
 
 import orjson
 
-from tailrace.actions import Refusal, TableRules
 from tailrace.attributes import IllegalAttributeError
 from tailrace.chunking import chunk
 from tailrace.deadletters import store_dead_letter
@@ -22,6 +21,7 @@ from tailrace.kinesis import ENVELOPE_FORMAT
 from tailrace.ports import ChangeStream, Clock, DeadLetterStore, StreamEntry
 from tailrace.records import ChangeRecord, Undecodable
 from tailrace.reports import BatchReport, report_batch
+from tailrace.table_rules import Refusal, TableRules
 from tailrace.tables import Tables, UnknownTableError
 
 MAX_KEY_LENGTH = 256  # Kinesis: partition keys of 1 to 256 Unicode characters

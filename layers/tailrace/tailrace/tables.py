@@ -5,7 +5,7 @@ Invariant: a `Tables` that exists is right: each table has one source, and no tw
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -112,6 +112,13 @@ class Tables:
             if _conflict(spec, other):
                 raise UnknownTableError(f"table {table} is not declared, and its index could be that of {other.name}")
         return spec
+
+    def without_quarantine(self) -> "Tables":
+        """The same with dead letters for documents that are refused: probing for their fields needs an engine that is
+        known to heed `if_seq_no`.
+        """
+        specs = {name: replace(spec, on_type_conflict="dead_letter") for name, spec in self.specs.items()}
+        return Tables(specs, replace(self.defaults, on_type_conflict="dead_letter"), self.unknown)
 
 
 def load_tables(document: object) -> Tables:

@@ -11,8 +11,6 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-import requests
-
 from tailrace.adapters.clock import SystemClock
 from tailrace.adapters.engine_access import open_engine
 from tailrace.adapters.index_pages import OpenSearchIndex
@@ -48,9 +46,8 @@ class Judgement:
         """Every table against its indices, in both directions and by content. Raises what `verify_table` raises."""
         self.documents.await_health()
         self.documents.refresh(self.documents.read_aliases())
-        with open_engine(self.engine_url, "none") as engine, requests.Session() as session:
-            session.trust_env = False  # a proxy of the environment has no business here
-            index = OpenSearchIndex(engine, session)
+        with open_engine(self.engine_url, "none") as engine:
+            index = OpenSearchIndex(engine)
             return tuple(self._verify(table, index) for table in KEYS)
 
     def cross_check(self) -> CrossCheck:

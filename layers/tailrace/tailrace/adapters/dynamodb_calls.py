@@ -18,6 +18,7 @@ from tailrace.errors import TailraceError
 from tailrace.ports import Clock
 
 ATTEMPTS = 10
+PATIENT_ATTEMPTS = 80  # some five minutes: of a job that has begun, and shall not end for a busy minute of its table
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 3.05
@@ -48,11 +49,20 @@ class DynamoDBError(TailraceError):
 class DynamoDBCalls:
     """Calls on one endpoint through one session. `credentials` are botocore's, and may rotate."""
 
-    def __init__(self, endpoint: str, region: str, credentials: Any, session: requests.Session, clock: Clock) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        credentials: Any,
+        session: requests.Session,
+        clock: Clock,
+        attempts: int = ATTEMPTS,
+    ) -> None:
         self._endpoint = endpoint
         self._sign = _Signature(credentials, region)
         self._session = session
         self._clock = clock
+        self._attempts = attempts
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """One operation, such as `BatchGetItem`, repeated while DynamoDB is busy. Raises DynamoDBError."""
@@ -61,11 +71,11 @@ class DynamoDBCalls:
     def fetch(self, operation: str, request: Mapping[str, Any]) -> bytes:
         """As `call`, the answer not yet parsed: as text a page takes a tenth of the memory. Raises DynamoDBError."""
         body, pause = orjson.dumps(request), FIRST_PAUSE_SECONDS
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             kind, answer = self._try(operation, body)
             if not kind:
                 return answer
-            if kind not in _PASSING or attempt == ATTEMPTS:
+            if kind not in _PASSING or attempt == self._attempts:
                 raise DynamoDBError(operation, kind)
             self._clock.sleep(pause * (0.5 + self._clock.jitter() / 2))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
