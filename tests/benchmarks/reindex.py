@@ -39,7 +39,7 @@ from tailrace.tables import load_tables
 
 NAME = "orders"
 GENERATION, SHADOW = f"{NAME}@000002", f"{NAME}@next"
-PAGES, WARM_UP, ROUNDS = 24, 4, 5
+PAGES, WARM_UP, ROUNDS = 40, 4, 7
 MAX_BODY = 10 * 1024 * 1024
 
 
