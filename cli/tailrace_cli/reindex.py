@@ -176,6 +176,7 @@ def _open_reindexer(
     specs: Tables, table: str, job: Job | None, box: "S3LetterBox", options: dict[str, Any], report: Reporter
 ) -> Iterator["Reindexer"]:
     """The reindexer of a job, or of a new one that the options name; all connections close with the block."""
+    from tailrace.adapters.collector import slow_down_collector
     from tailrace.adapters.dynamodb import DynamoDBItems
     from tailrace.adapters.dynamodb_calls import PATIENT_ATTEMPTS
     from tailrace.adapters.engine_access import open_engine
@@ -189,6 +190,7 @@ def _open_reindexer(
     workers = job.segments if job else options["segments"]
     throttle = throttle_of(options["rate"], source, dynamodb, table, clock)
     open_items = partial(open_table, table, clock, workers, dynamodb, throttle=throttle, attempts=PATIENT_ATTEMPTS)
+    slow_down_collector()
     with open_own() as engine, open_items() as items:
         report.expect(items.shape().item_count)
         parts = ReindexParts(

@@ -10,9 +10,11 @@ from typing import Any
 from tailrace.adapters.clock import SystemClock
 from tailrace.adapters.collector import slow_down_collector
 from tailrace.adapters.composition import build_pipeline
+from tailrace.adapters.marshalling import keep_events_raw
 from tailrace.decoding import decode_event
 from tailrace.outcomes import ConservationError
 from tailrace.pipeline import Pipeline
+from tailrace.raw_events import RawEvent
 from tailrace.settings import Settings, read_settings
 from tailrace.telemetry import Telemetry
 
@@ -25,6 +27,7 @@ def _settings() -> Settings:
 @cache
 def _pipeline() -> Pipeline:
     slow_down_collector()
+    keep_events_raw()
     return build_pipeline(_settings())
 
 
@@ -33,7 +36,7 @@ def _telemetry() -> Telemetry:
     return Telemetry("indexer")
 
 
-def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any] | RawEvent, context: Any) -> dict[str, Any]:
     """One batch of a stream to OpenSearch; answers the lowest sequence number that is not settled."""
     pipeline, telemetry, clock = _pipeline(), _telemetry(), SystemClock()
     started = clock.now()

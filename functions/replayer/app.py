@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from tailrace.adapters.clock import SystemClock
+from tailrace.adapters.collector import slow_down_collector
 from tailrace.adapters.composition import build_replayer
 from tailrace.outcomes import ConservationError
 from tailrace.replaying import Replayer, Step
@@ -23,6 +24,7 @@ def _settings() -> ReplayerSettings:
 
 @cache
 def _replayer() -> Replayer:
+    slow_down_collector()
     return build_replayer(_settings())
 
 

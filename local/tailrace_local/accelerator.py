@@ -27,7 +27,7 @@ OLDEST_GLIBC = "2.17"  # manylinux2014: older than any machine that runs Python 
 WITHOUT = "Tailrace goes on without its native accelerator, slower and to the same effect"
 BUILD_TIMEOUT_SECONDS = 300.0
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-FLAGS = ("-shared", "-fPIC", "-std=c11", "-O2", "-fno-plt", "-fvisibility=hidden", "-s", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-shared", "-fPIC", "-std=c11", "-O3", "-fno-plt", "-fvisibility=hidden", "-s", "-Wall", "-Wextra", "-Werror")
 
 
 def fingerprint(source: Path) -> str:

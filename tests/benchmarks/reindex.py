@@ -24,6 +24,7 @@ from benchmarks.speeds import Speed, middle, speed_of
 from benchmarks.synthetic_exports import INSTANT, KEY_NAMES, SyntheticExport
 from tailrace.actions import Planner
 from tailrace.adapters.clock import SystemClock
+from tailrace.adapters.collector import slow_down_collector
 from tailrace.adapters.memory import MemoryItems
 from tailrace.adapters.memory_letters import MemoryLetterBox
 from tailrace.adapters.opensearch import OpenSearchEngine
@@ -135,6 +136,7 @@ def _run_load(url: str, connections: int, pages: int) -> Speed:
 
 
 def _load(url: str, connections: int, pages: int, results: Any) -> None:
+    slow_down_collector()
     watch = Stopwatch(connections * WARM_UP)
     load_export(SyntheticExport(files=connections, items_per_file=pages * BATCH), url, connections, watch.on_page)
     results.put(watch.speed())

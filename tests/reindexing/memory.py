@@ -18,6 +18,7 @@ from benchmarks.samples import BATCH
 from benchmarks.synthetic_exports import SyntheticExport, lines_of
 
 from reindexing.under_load import print_figures
+from tailrace.adapters.collector import slow_down_collector
 
 GIGABYTES = 5.0
 MOST_MIB = 256.0
@@ -54,6 +55,7 @@ def measure(gigabytes: float, padding: int = PADDING, items_per_file: int = ITEM
 
 
 def _load(export: SyntheticExport, url: str, results: Any) -> None:
+    slow_down_collector()
     began_at = time.monotonic()
     load_export(export, url, WORKERS, lambda *_: None)
     results.put((_peak_mib(), time.monotonic() - began_at))

@@ -9,6 +9,9 @@ import pytest
 from builders import order
 from export_builders import FULL, LATER, TABLE_ARN, TIME, MemoryExports
 
+from tailrace import acceleration
+from tailrace.actions import Planner
+from tailrace.deadletters import dead_letter, encode
 from tailrace.errors import UserError
 from tailrace.exports import (
     ExportError,
@@ -19,7 +22,9 @@ from tailrace.exports import (
     read_lines,
     refuse_foreign,
 )
+from tailrace.raw_events import RawMap, as_objects
 from tailrace.records import Undecodable
+from tailrace.tables import load_tables
 
 FORMATS = pytest.mark.parametrize("format_", ["DYNAMODB_JSON", "ION"])
 
@@ -112,6 +117,52 @@ def test_failure_41_whatever_a_line_holds_it_is_a_record_or_a_dead_letter(line):
     export = read_export(store, "exports", store.full(1))
 
     assert isinstance(decode_line(export, read_file(), 1, line, ("id",)), Undecodable)
+
+
+SPELLED = {
+    "ordinary": b'{"Item":{"id":{"S":"o-1"},"n":{"N":"1.50"},"t":{"SS":["b","a"]}}}',
+    "blanks": b' { "Item" : { "id" : { "S" : "o-1" } } } ',
+    "escapes": b'{"Item":{"id":{"S":"o\\u002d\\n1"},"a":{"S":"\\ud83d\\ude00"}}}',
+    "an escaped name": b'{"Item":{"\\u0069d":{"S":"o-1"}}}',
+    "a number for a key": b'{"Item":{"id":{"N":"1.0"}}}',
+    "a binary for a key": b'{"Item":{"id":{"B":"AA=="}}}',
+    "a key twice": b'{"Item":{"id":{"S":"o-1"},"id":{"S":"o-2"}}}',
+    "an attribute twice": b'{"Item":{"id":{"S":"o-1"},"a":{"S":"1"},"a":{"S":"2"}}}',
+    "a key of two types": b'{"Item":{"id":{"S":"o-1","N":"1"}}}',
+    "no key": b'{"Item":{"a":{"S":"o-1"}}}',
+    "more than an item": b'{"Item":{"id":{"S":"o-1"}},"more":1}',
+    "two lines in one": b'{"Item":{"id":{"S":"o-1"}}}{"Item":{}}',
+    "no utf-8": b'{"Item":{"id":{"S":"\xff"}}}',
+    "half a character": b'{"Item":{"id":{"S":"\\ud83d"}}}',
+    "an illegal value": b'{"Item":{"id":{"S":"o-1"},"a":{"Z":1}}}',
+    "cut off": b'{"Item":{"id":{"S":"o-1"}}',
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_law_3_a_line_is_told_and_planned_alike_with_and_without_the_accelerator(name, monkeypatch):
+    store = MemoryExports()
+    export = read_export(store, "exports", store.full(1))
+    tables = load_tables({"tables": {"orders": {"key": ["id"], "source": "streams"}}})
+
+    def told():
+        record = decode_line(export, read_file(), 7, SPELLED[name], ("id",))
+        if isinstance(record, Undecodable):
+            return record, None
+        letter = encode(dead_letter(record, "reason", "detail", 1, 0.0))
+        return [as_objects(part) for part in record], Planner(tables).plan(record, 0), letter
+
+    accelerated = told()
+    monkeypatch.setattr(acceleration, "NATIVE", None)
+    assert repr(accelerated) == repr(told())
+
+
+@pytest.mark.skipif(acceleration.NATIVE is None, reason="the native accelerator is not built: make setup")
+def test_an_ordinary_line_is_left_unread():
+    store = MemoryExports()
+    record = load(store, store.full(1))[0]
+    assert (type(record.keys), type(record.new_image), record.new_image) == (dict, RawMap, order("o-000"))
+    assert dict(record.wire)["line"] == 1
 
 
 def test_failure_83_a_manifest_that_is_missing_ends_in_a_sentence():

@@ -537,7 +537,7 @@ def test_an_unreadable_arn_never_shapes_the_key_of_a_dead_letter(arn):
 def test_law_1_a_record_without_an_outcome_is_noticed(monkeypatch):
     lost = FailureRow(frozenset(), Disposition.RETRY, "")
     monkeypatch.setattr(delivery, "classify_item", lambda status, kind, is_delete: lost)
-    monkeypatch.setattr(delivery.Delivery, "_give_up", lambda self, actions: None)
+    monkeypatch.setattr(delivery.Delivery, "_end_all", lambda *_: None)
     indexer = Indexer()
 
     with pytest.raises(ConservationError, match="1 records in, 0 outcomes, 1 records without one"):

@@ -62,9 +62,8 @@ static size_t count_digits(const char *at, size_t size) {
 
 /* A number of at most 18 digits on each side of the point, as the span of its one spelling: without the zeros that end
  * a fraction (attributes.canonical_number). Any other spelling is left to Python. */
-static int read_number(PyObject *object, Span *number) {
+static int trim_number(Span *number) {
     size_t sign, whole, fraction;
-    if (!read_text(object, number)) return 0;
     sign = number->size > 0 && number->at[0] == '-';
     const char *at = number->at + sign;
     whole = count_digits(at, number->size - sign);
@@ -78,6 +77,8 @@ static int read_number(PyObject *object, Span *number) {
     }
     return !(sign && *at == '0' && number->size == 2); /* minus zero */
 }
+
+static int read_number(PyObject *object, Span *number) { return read_text(object, number) && trim_number(number); }
 
 /* Whether `names.escape_field_name` certainly leaves a name alone. */
 static int is_ordinary_name(Span name) {
@@ -102,7 +103,9 @@ static int is_ordinary_name(Span name) {
 typedef struct {
     uint64_t order; /* compared first: the first eight bytes of the text, or an integer of a number set */
     Span text;
-    PyObject *value; /* borrowed; NULL in sets */
+    PyObject *value; /* borrowed; NULL in sets and in raw maps */
+    Span json;       /* a raw map's value (raw_item.h) */
+    char kind;
 } Entry;
 
 typedef struct {
@@ -112,7 +115,7 @@ typedef struct {
     Entry *heap;
 } Writer;
 
-static int push(Writer *writer, uint64_t order, Span text, PyObject *value) {
+static int push(Writer *writer, Entry entry) {
     if (writer->count == writer->room) {
         size_t room = 2 * writer->room;
         Entry *heap = room * sizeof(Entry) <= MAX_TEXT_BYTES ? realloc(writer->heap, room * sizeof(Entry)) : NULL;
@@ -121,7 +124,7 @@ static int push(Writer *writer, uint64_t order, Span text, PyObject *value) {
         writer->entries = writer->heap = heap;
         writer->room = room;
     }
-    writer->entries[writer->count++] = (Entry){order, text, value};
+    writer->entries[writer->count++] = entry;
     return 1;
 }
 
@@ -165,7 +168,7 @@ static int put_map(Writer *writer, PyObject *map, int level) {
     while (PyDict_Next(map, &position, &key, &typed)) {
         if (!read_text(key, &name) || !is_ordinary_name(name)) return 0;
         if (level == 0 && equals(name, "ddb")) return 0; /* documents.RESERVED_FIELD is set apart */
-        if (!push(writer, text_order(name), name, typed)) return 0;
+        if (!push(writer, (Entry){.order = text_order(name), .text = name, .value = typed})) return 0;
     }
     size_t end = writer->count;
     sort(writer->entries + first, end - first);
@@ -186,7 +189,27 @@ static int put_list(Writer *writer, PyObject *list, int level) {
     return PUT(writer->text, "]");
 }
 
-/* A set of texts, or of integers of at most 18 digits: sorted, each once. */
+/* A text of a set, or an integer of at most 18 digits. */
+static int push_element(Writer *writer, Span text, int is_numbers) {
+    if (!is_numbers) return push(writer, (Entry){.order = text_order(text), .text = text});
+    if (memchr(text.at, '.', text.size) != NULL) return 0;
+    /* What follows the digits is a NUL, the point of a fraction of zeros, or the quote that ends a JSON string. */
+    return push(writer, (Entry){.order = (uint64_t)strtoll(text.at, NULL, 10) ^ (uint64_t)1 << 63, .text = text});
+}
+
+/* The set that lies on the stack from `first` on: sorted, each once. */
+static int put_elements(Writer *writer, size_t first, int is_numbers) {
+    sort(writer->entries + first, writer->count - first);
+    for (size_t i = first; i < writer->count; i++) {
+        Span text = writer->entries[i].text;
+        if (i > first && compare(&writer->entries[i], &writer->entries[i - 1]) == 0) continue;
+        if (!put(writer->text, i == first ? "[" : ",", 1)) return 0;
+        if (!(is_numbers ? put_span(writer->text, text) : put_string(writer->text, text))) return 0;
+    }
+    writer->count = first;
+    return PUT(writer->text, "]");
+}
+
 static int put_set(Writer *writer, PyObject *list, int is_numbers) {
     size_t first = writer->count;
     Span text;
@@ -194,20 +217,9 @@ static int put_set(Writer *writer, PyObject *list, int is_numbers) {
     for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
         PyObject *element = PyList_GetItem(list, i);
         if (!(is_numbers ? read_number(element, &text) : read_text(element, &text))) return 0;
-        if (is_numbers && memchr(text.at, '.', text.size) != NULL) return 0;
-        /* A str's UTF-8 ends with a NUL, and so does the number in it, or with a point. */
-        uint64_t order = is_numbers ? (uint64_t)strtoll(text.at, NULL, 10) ^ (uint64_t)1 << 63 : text_order(text);
-        if (!push(writer, order, text, NULL)) return 0;
+        if (!push_element(writer, text, is_numbers)) return 0;
     }
-    sort(writer->entries + first, writer->count - first);
-    for (size_t i = first; i < writer->count; i++) {
-        text = writer->entries[i].text;
-        if (i > first && compare(&writer->entries[i], &writer->entries[i - 1]) == 0) continue;
-        if (!put(writer->text, i == first ? "[" : ",", 1)) return 0;
-        if (!(is_numbers ? put_span(writer->text, text) : put_string(writer->text, text))) return 0;
-    }
-    writer->count = first;
-    return PUT(writer->text, "]");
+    return put_elements(writer, first, is_numbers);
 }
 
 static int sextet(unsigned char character) {
@@ -228,10 +240,9 @@ static int is_canonical_base64(Span text) {
 }
 
 /* B: base64 text, as events and exports have it. Bytes, as the SDK has them, are left to Python. */
-static int put_binary(Writer *writer, PyObject *value) {
-    Span text;
-    return read_text(value, &text) && is_canonical_base64(text) && PUT(writer->text, "\"") &&
-           put_span(writer->text, text) && PUT(writer->text, "\"");
+static int put_binary(Writer *writer, Span text) {
+    return is_canonical_base64(text) && PUT(writer->text, "\"") && put_span(writer->text, text) &&
+           PUT(writer->text, "\"");
 }
 
 static int put_value(Writer *writer, PyObject *typed, int level) {
@@ -244,7 +255,7 @@ static int put_value(Writer *writer, PyObject *typed, int level) {
         case 'N': return read_number(value, &text) && put_span(writer->text, text);
         case 'M': return put_map(writer, value, level + 1);
         case 'L': return put_list(writer, value, level + 1);
-        case 'B': return put_binary(writer, value);
+        case 'B': return read_text(value, &text) && put_binary(writer, text);
         default: return 0;
         }
     }

@@ -8,10 +8,10 @@
  * a `Text` that is freed on every path; recursion ends at MAX_LEVELS. While an image is read no Python code runs, so
  * it cannot change meanwhile. The GIL is held throughout, and nothing is kept between calls.
  */
-#include "item.h"
+#include "key.h"
 #include "python_abi.h"
+#include "raw_event.h"
 #include "sha256.h"
-#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,6 @@
 #define SOURCE_FINGERPRINT ""
 #endif
 
-#define MAX_ID_BYTES 512         /* identity.MAX_ID_BYTES: a longer id is hashed, in Python */
 #define MAX_SEQUENCE_DIGITS 40   /* stream_records.MAX_SEQUENCE_NUMBER_DIGITS */
 #define MAX_SECONDS 9223372036LL /* the last whole second on the nanosecond scale of versions */
 #define NANOSECONDS 1000000000LL
@@ -41,90 +40,15 @@ static newfunc new_tuple;
 
 enum { N_EVENT_SOURCE, N_EVENT_SOURCE_ARN, N_DYNAMODB, N_SEQUENCE_NUMBER, N_EVENT_NAME, N_KEYS, N_NEW_IMAGE,
        N_OLD_IMAGE, N_EVENT_ID, N_INSTANT, N_USER_IDENTITY, N_VIEW_TYPE, N_INSERT, N_MODIFY, N_REMOVE, N_STREAMS,
-       NAMES };
+       N_S, N_N, NAMES };
 static const char *const SPELLINGS[NAMES] = {
     "eventSource", "eventSourceARN", "dynamodb", "SequenceNumber", "eventName", "Keys", "NewImage", "OldImage",
     "eventID", "ApproximateCreationDateTime", "userIdentity", "StreamViewType", "insert", "modify", "remove", "streams",
+    "S", "N",
 };
 static PyObject *names[NAMES];
 
-/* ---- key, id and bookkeeping ---- */
-
-typedef struct {
-    Span name, value;
-    char kind; /* S or N */
-} KeyPart;
-
-static int read_key_part(PyObject *name, PyObject *typed, KeyPart *part) {
-    PyObject *key, *value;
-    Span kind;
-    if (!read_text(name, &part->name) || !read_pair(typed, &key, &value) || !read_text(key, &kind)) return 0;
-    if (kind.size != 1) return 0;
-    part->kind = kind.at[0];
-    if (part->kind == 'S') return read_text(value, &part->value);
-    return part->kind == 'N' && read_number(value, &part->value);
-}
-
-static int is_before(Span one, Span other) {
-    Entry a = {0, one, NULL}, b = {0, other, NULL};
-    return compare(&a, &b) < 0;
-}
-
-/* The one or two parts of a key, in the order of `key_names`, or in alphabetical order where that is empty. */
-static int read_key(PyObject *keys, PyObject *key_names, KeyPart parts[2], int *count) {
-    Py_ssize_t position = 0, named = PyTuple_Size(key_names);
-    PyObject *name, *typed;
-    Span wanted;
-    if (!is_exactly(keys, &PyDict_Type)) return 0;
-    *count = (int)PyDict_Size(keys);
-    if (*count < 1 || *count > 2 || (named != 0 && named != *count)) return 0;
-    for (int i = 0; i < *count; i++)
-        if (!PyDict_Next(keys, &position, &name, &typed) || !read_key_part(name, typed, &parts[i])) return 0;
-    if (*count == 2) {
-        int is_swapped = is_before(parts[1].name, parts[0].name);
-        if (named != 0) {
-            if (!read_text(PyTuple_GetItem(key_names, 0), &wanted)) return 0;
-            is_swapped = wanted.size == parts[1].name.size && memcmp(wanted.at, parts[1].name.at, wanted.size) == 0;
-        }
-        if (is_swapped) {
-            KeyPart first = parts[0];
-            parts[0] = parts[1];
-            parts[1] = first;
-        }
-    }
-    for (int i = 0; i < named; i++) {
-        if (!read_text(PyTuple_GetItem(key_names, i), &wanted) || wanted.size != parts[i].name.size) return 0;
-        if (memcmp(wanted.at, parts[i].name.at, wanted.size) != 0) return 0;
-    }
-    return 1;
-}
-
-/* identity.document_id, for ids that are neither hashed nor escaped as a whole. */
-static int put_id(Text *text, Span prefix, const KeyPart *parts, int count) {
-    if (!put_span(text, prefix)) return 0;
-    for (int i = 0; i < count; i++) {
-        if (i > 0 && !PUT(text, "|")) return 0;
-        for (Span rest = parts[i].value; rest.size > 0;) { /* up to the next byte that wants a backslash before it */
-            size_t run = 1;
-            while (run < rest.size && rest.at[run] != '|' && rest.at[run] != '\\') run++;
-            if ((rest.at[0] == '|' || rest.at[0] == '\\') && !PUT(text, "\\")) return 0;
-            if (!put(text, rest.at, run)) return 0;
-            rest = (Span){rest.at + run, rest.size - run};
-        }
-    }
-    return text->length <= MAX_ID_BYTES && (text->length < 7 || memcmp(text->at, "sha256:", 7) != 0);
-}
-
-static int put_key(Text *text, const KeyPart *parts, int count) {
-    for (int i = 0; i < count; i++) {
-        char typed[] = ":{\"?\":";
-        typed[3] = parts[i].kind;
-        if (!put(text, i == 0 ? "{" : ",", 1) || !put_string(text, parts[i].name) ||
-            !put(text, typed, sizeof typed - 1) || !put_string(text, parts[i].value) || !PUT(text, "}"))
-            return 0;
-    }
-    return PUT(text, "}");
-}
+/* ---- bookkeeping and document ---- */
 
 /* actions.iso_instant: the proleptic Gregorian calendar from 1970 on, by days counted from 1 March of the year 0. */
 static int put_instant(Text *text, long long instant_ns) {
@@ -179,7 +103,9 @@ static int put_document(Text *text, PyObject *record, const KeyPart *parts, int 
     static const char hex[] = "0123456789abcdef";
     uint8_t hash[32];
     char digest[32];
-    if (!put_item(text, PyTuple_GetItem(record, NEW_IMAGE))) return 0;
+    PyObject *image = PyTuple_GetItem(record, NEW_IMAGE);
+    Span json;
+    if (!(read_raw(image, &json) ? put_raw_item(text, json) : put_item(text, image))) return 0;
     sha256(compress, (const uint8_t *)text->at, text->length, hash);
     for (int i = 0; i < 16; i++) digest[2 * i] = hex[hash[i] >> 4], digest[2 * i + 1] = hex[hash[i] & 15];
     text->length--;
@@ -229,6 +155,10 @@ static PyObject *make_named_tuple(PyObject *class, PyObject **fields, int count)
 static int is_named_tuple_class(PyObject *object) {
     return PyType_IsSubtype(object->ob_type, &PyType_Type) &&
            PyType_IsSubtype((PyTypeObject *)object, &PyTuple_Type);
+}
+
+static int is_raw_text_class(PyObject *object) {
+    return PyType_IsSubtype(object->ob_type, &PyType_Type) && PyType_IsSubtype((PyTypeObject *)object, raw_text_type);
 }
 
 /* What a dict has under a name, as a new reference; NULL where it has nothing. 0 where that cannot be told. */
@@ -328,6 +258,231 @@ static PyObject *decode(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return make_named_tuple(arguments[3], fields, RECORD_FIELDS);
 }
 
+/* Whole seconds of a JSON number, as read_instant takes them of the object that Python makes of it. */
+static PyObject *read_raw_instant(Span number) {
+    long long whole = 0;
+    if (count_digits(number.at, number.size) == number.size) {
+        if (number.size > 10) return NULL;
+        for (size_t i = 0; i < number.size; i++) whole = 10 * whole + (number.at[i] - '0');
+    } else {
+        char *end;
+        double seconds = PyOS_string_to_double(number.at, &end, NULL);
+        if (end != number.at + number.size || !(seconds >= 0 && seconds <= (double)MAX_SECONDS)) return NULL;
+        whole = (long long)seconds;
+    }
+    return whole <= MAX_SECONDS ? PyLong_FromLongLong(whole * NANOSECONDS) : NULL;
+}
+
+static PyObject *new_text(Span span) {
+    return span.at == NULL ? not_mine() : PyUnicode_FromStringAndSize(span.at, (Py_ssize_t)span.size);
+}
+
+/* What the records of a run have in common, and the event that they are of. */
+typedef struct {
+    PyObject *whole, *arn, *table, *record_class;
+    PyTypeObject *map_class;
+    const char *first;
+} Run;
+
+static PyObject *new_map(const Run *run, Span json) {
+    return json.at == NULL ? not_mine() : make_raw_text(run->map_class, run->whole, run->first, json);
+}
+
+static PyObject *make_record(const Run *run, const RawRecord *raw, Span json) {
+    int operation = raw->operation == 'I' ? N_INSERT : raw->operation == 'M' ? N_MODIFY : N_REMOVE;
+    PyObject *number = new_text(raw->number), *instant = read_raw_instant(raw->instant);
+    PyObject *fields[RECORD_FIELDS] = {
+        [TABLE] = kept(run->table),
+        [OPERATION] = kept(names[operation]),
+        [KEYS] = new_map(run, raw->keys),
+        [NEW_IMAGE] = new_map(run, raw->new_image),
+        [OLD_IMAGE] = new_map(run, raw->old_image),
+        [SEQUENCE_NUMBER] = number,
+        [EVENT_ID] = new_text(raw->event_id),
+        [INSTANT_NS] = instant,
+        [SOURCE] = kept(names[N_STREAMS]),
+        [SOURCE_ARN] = kept(run->arn),
+        [IS_TTL_DELETE] = kept(Py_False),
+        [VIEW_TYPE] = new_text(raw->view),
+        [POSITION] = kept(number),
+        [WIRE] = new_map(run, json),
+    };
+    int is_whole = 1;
+    for (int i = 0; i < RECORD_FIELDS; i++) is_whole = is_whole && fields[i] != NULL;
+    if (is_whole) return make_named_tuple(run->record_class, fields, RECORD_FIELDS);
+    for (int i = 0; i < RECORD_FIELDS; i++) Py_DecRef(fields[i]);
+    PyErr_Clear();
+    return NULL;
+}
+
+/* Ordinary records of one stream, appended to `records`. 1 at the end of them all, 0 before one that is not mine, whose
+ * text is `other`; -1 where the text is no JSON. */
+static int take_run(Cursor *cursor, const Run *run, PyObject *records, Span *other) {
+    Span arn = {NULL, 0};
+    int has_arn = read_text(run->arn, &arn) && is_exactly(run->table, &PyUnicode_Type);
+    for (;;) {
+        int is_first = cursor->at[-1] == '[';
+        if (take(cursor, ']')) return take(cursor, '}') && next_character(cursor) == '\0' && cursor->at == cursor->end ? 1 : -1;
+        if (!is_first && !take(cursor, ',')) return -1;
+        next_character(cursor);
+        Cursor start = *cursor;
+        RawRecord raw;
+        PyObject *record = NULL;
+        if (has_arn && take_record(cursor, arn, &raw) && raw.number.size <= MAX_SEQUENCE_DIGITS) {
+            *other = (Span){start.at, (size_t)(cursor->at - start.at)};
+            record = make_record(run, &raw, *other);
+        }
+        if (record == NULL) {
+            *cursor = start;
+            return take_value(cursor, other) ? 0 : -1;
+        }
+        int is_kept = PyList_Append(records, record) == 0;
+        Py_DecRef(record);
+        if (!is_kept) return -1;
+    }
+}
+
+/* begin(event): where the records of `{"Records":[…` begin; None for any other text. */
+static PyObject *begin(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    Py_ssize_t size;
+    char *first;
+    Span name;
+    (void)module;
+    if (count != 1 || !is_exactly(arguments[0], &PyBytes_Type)) return refuse_call("begin(event)");
+    if (PyBytes_AsStringAndSize(arguments[0], &first, &size) != 0) return NULL;
+    Cursor cursor = {first, first + size};
+    if (!take(&cursor, '{') || !take_plain(&cursor, &name) || !equals(name, "Records") || !take(&cursor, ':') ||
+        !take(&cursor, '[') || !is_utf8((Span){first, (size_t)size}))
+        return not_mine();
+    return PyLong_FromLongLong(cursor.at - first);
+}
+
+/* decode_run(event, position, arn, table, ChangeRecord, RawMap, records): see acceleration.Native. */
+static PyObject *decode_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    long long position;
+    Py_ssize_t size;
+    char *first;
+    Span other = {NULL, 0};
+    PyObject *answer;
+    (void)module;
+    if (count != 7 || !is_exactly(arguments[0], &PyBytes_Type) || !read_integer(arguments[1], &position) ||
+        !is_named_tuple_class(arguments[4]) || !is_raw_text_class(arguments[5]) ||
+        !is_exactly(arguments[6], &PyList_Type) || PyBytes_AsStringAndSize(arguments[0], &first, &size) != 0 ||
+        position < 1 || position > size)
+        return refuse_call("decode_run(event, position, arn, table, ChangeRecord, RawMap, records)");
+    Run run = {arguments[0], arguments[2], arguments[3], arguments[4], (PyTypeObject *)arguments[5], first};
+    Cursor cursor = {first + position, first + size};
+    int end = take_run(&cursor, &run, arguments[6], &other);
+    if (PyErr_Occurred() != NULL) return NULL;
+    if (end < 0 || (answer = PyTuple_New(2)) == NULL) return end < 0 ? not_mine() : NULL;
+    PyTuple_SetItem(answer, 0, end ? not_mine() : PyBytes_FromStringAndSize(other.at, (Py_ssize_t)other.size));
+    PyTuple_SetItem(answer, 1, PyLong_FromLongLong(cursor.at - first));
+    return answer;
+}
+
+/* `{"S":"…"}` or `{"N":"…"}` as the dict that Python reads; NULL for all else. */
+static PyObject *read_key_value(Span json) {
+    char local[4096];
+    Arena arena = {local, 0, sizeof local};
+    Cursor cursor = {json.at, json.at + json.size};
+    Span kind, text;
+    int is_escaped;
+    PyObject *value, *typed = NULL;
+    if (!take(&cursor, '{') || !take_plain(&cursor, &kind) || (!equals(kind, "S") && !equals(kind, "N"))) return NULL;
+    if (!take(&cursor, ':') || !take_string(&cursor, &text, &is_escaped)) return NULL;
+    if (is_escaped && !unescape_into(&arena, text, &text)) return NULL;
+    if (!take(&cursor, '}') || (value = new_text(text)) == NULL) return NULL;
+    if ((typed = PyDict_New()) != NULL && PyDict_SetItem(typed, names[kind.at[0] == 'S' ? N_S : N_N], value) != 0) {
+        Py_DecRef(typed);
+        typed = NULL;
+    }
+    Py_DecRef(value);
+    return typed;
+}
+
+/* The key of an item whose attributes `key_names` are: a dict, or NULL. */
+static PyObject *read_item_key(Span json, PyObject *key_names) {
+    Span found[2] = {{NULL, 0}, {NULL, 0}}, wanted[2], name, value;
+    Py_ssize_t named = PyTuple_Size(key_names);
+    Cursor cursor = {json.at, json.at + json.size};
+    PyObject *key;
+    if (named < 1 || named > 2 || !take(&cursor, '{')) return NULL;
+    for (int i = 0; i < named; i++)
+        if (!read_text(PyTuple_GetItem(key_names, i), &wanted[i])) return NULL;
+    do {
+        if (!take_plain(&cursor, &name) || !take(&cursor, ':') || !take_value(&cursor, &value)) return NULL;
+        for (int i = 0; i < named; i++) {
+            if (!is_same(name, wanted[i])) continue;
+            if (found[i].at != NULL) return NULL; /* twice: Python takes the last one */
+            found[i] = value;
+        }
+    } while (take(&cursor, ','));
+    if ((key = PyDict_New()) == NULL) return NULL;
+    for (int i = 0; i < named; i++) {
+        PyObject *typed = found[i].at == NULL ? NULL : read_key_value(found[i]);
+        int is_kept = typed != NULL && PyDict_SetItem(key, PyTuple_GetItem(key_names, i), typed) == 0;
+        Py_DecRef(typed);
+        if (is_kept) continue;
+        Py_DecRef(key);
+        return NULL;
+    }
+    return key;
+}
+
+/* read_item(line, key_names, RawMap): see acceleration.Native. */
+static PyObject *read_item(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    Py_ssize_t size;
+    char *first;
+    Span name, json;
+    PyObject *key, *answer;
+    (void)module;
+    if (count != 3 || !is_exactly(arguments[0], &PyBytes_Type) || !is_exactly(arguments[1], &PyTuple_Type) ||
+        !is_raw_text_class(arguments[2]) || PyBytes_AsStringAndSize(arguments[0], &first, &size) != 0)
+        return refuse_call("read_item(line, key_names, RawMap)");
+    Cursor cursor = {first, first + size};
+    if (!is_utf8((Span){first, (size_t)size}) || !take(&cursor, '{') || !take_plain(&cursor, &name) ||
+        !equals(name, "Item") || !take(&cursor, ':') || next_character(&cursor) != '{' ||
+        !take_value(&cursor, &json) || !take(&cursor, '}') || next_character(&cursor) != '\0' ||
+        cursor.at != cursor.end || (key = read_item_key(json, arguments[1])) == NULL) {
+        PyErr_Clear();
+        return not_mine();
+    }
+    PyObject *item = make_raw_text((PyTypeObject *)arguments[2], arguments[0], first, json);
+    if (item == NULL || (answer = PyTuple_New(2)) == NULL) {
+        Py_DecRef(item);
+        Py_DecRef(key);
+        return NULL;
+    }
+    PyTuple_SetItem(answer, 0, key);
+    PyTuple_SetItem(answer, 1, item);
+    return answer;
+}
+
+/* text(map): the JSON of a RawText; None of one that has none. */
+static PyObject *text_of(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    Span json;
+    (void)module;
+    if (count != 1) return refuse_call("text(map)");
+    return read_raw(arguments[0], &json) ? PyBytes_FromStringAndSize(json.at, (Py_ssize_t)json.size) : not_mine();
+}
+
+/* find(map, name): the JSON of what a RawText has under a name; None where that is not told as easily, or nothing. */
+static PyObject *find(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    Span json, name, wanted, value, found = {NULL, 0};
+    int is_escaped;
+    (void)module;
+    if (count != 2) return refuse_call("find(map, name)");
+    if (!read_raw(arguments[0], &json) || !read_text(arguments[1], &wanted)) return not_mine();
+    Cursor cursor = {json.at, json.at + json.size};
+    if (!take(&cursor, '{')) return not_mine();
+    do {
+        if (!take_string(&cursor, &name, &is_escaped) || is_escaped) return not_mine();
+        if (!take(&cursor, ':') || !take_value(&cursor, &value)) return not_mine();
+        if (is_same(name, wanted)) found = value;
+    } while (take(&cursor, ','));
+    return found.at == NULL ? not_mine() : PyBytes_FromStringAndSize(found.at, (Py_ssize_t)found.size);
+}
+
 static PyObject *make_action(PyObject *record, PyObject *frame, PyObject *alias, PyObject *index, int done, Text *id,
                              Text *document) {
     PyObject *fields[ACTION_FIELDS] = {
@@ -352,30 +507,74 @@ static int is_frame(PyObject *frame) {
            is_named_tuple_class(PyTuple_GetItem(frame, ACTION)) && is_tuple(PyTuple_GetItem(frame, KEY_NAMES));
 }
 
-/* act(record, frame, alias, index): the one action of a record that is filtered by nothing and changes no alias. */
-static PyObject *act(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+/* The one action of a record that is filtered by nothing and changes no alias; NULL, without an error, for "not mine". */
+static PyObject *plan(PyObject *record, PyObject *frame, PyObject *alias, PyObject *index) {
     char local_id[1024], local_document[8192];
+    char local_key[4096]; /* DynamoDB's keys: 2,048 and 1,024 bytes */
     Text id = text_on(local_id, sizeof local_id), document = text_on(local_document, sizeof local_document);
-    PyObject *record, *frame, *action = NULL;
+    Arena arena = {local_key, 0, sizeof local_key};
+    PyObject *action = NULL;
     KeyPart parts[2];
     Span prefix;
     int key_parts, is_removal, is_mine;
-    (void)module;
-    if (count != 4 || !is_frame(arguments[1])) return refuse_call("act(record, frame, alias, index)");
-    record = arguments[0], frame = arguments[1];
-    if (!is_tuple(record) || PyTuple_Size(record) != RECORD_FIELDS) return not_mine();
+    if (!is_tuple(record) || PyTuple_Size(record) != RECORD_FIELDS) return NULL;
     is_removal = is_text(PyTuple_GetItem(record, OPERATION), "remove");
     is_mine = (!is_removal || PyTuple_GetItem(frame, DELETED) != Py_None) &&
               read_text(PyTuple_GetItem(frame, ID_PREFIX), &prefix) &&
-              read_key(PyTuple_GetItem(record, KEYS), PyTuple_GetItem(frame, KEY_NAMES), parts, &key_parts) &&
+              read_key(PyTuple_GetItem(record, KEYS), PyTuple_GetItem(frame, KEY_NAMES), &arena, parts, &key_parts) &&
               put_id(&id, prefix, parts, key_parts) &&
               (is_removal ? put_tombstone(&document, record, parts, key_parts)
                           : put_document(&document, record, parts, key_parts));
-    if (is_mine)
-        action = make_action(record, frame, arguments[2], arguments[3], is_removal ? DELETED : INDEXED, &id, &document);
+    if (is_mine) action = make_action(record, frame, alias, index, is_removal ? DELETED : INDEXED, &id, &document);
     free(id.heap);
     free(document.heap);
-    return is_mine ? action : not_mine();
+    return action;
+}
+
+static PyObject *or_not_mine(PyObject *made) { return made == NULL && PyErr_Occurred() == NULL ? not_mine() : made; }
+
+/* act(record, frame, alias, index) */
+static PyObject *act(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    (void)module;
+    if (count != 4 || !is_frame(arguments[1])) return refuse_call("act(record, frame, alias, index)");
+    return or_not_mine(plan(arguments[0], arguments[1], arguments[2], arguments[3]));
+}
+
+/* Frame and alias of a record's table, both borrowed; 0 where the table has none. */
+static int find_frame(PyObject *record, PyObject *ordinary, PyObject **frame, PyObject **alias) {
+    PyObject *table, *pair;
+    if (!is_tuple(record) || PyTuple_Size(record) != RECORD_FIELDS) return 0;
+    table = PyTuple_GetItem(record, TABLE);
+    if (!is_exactly(table, &PyUnicode_Type)) return 0; /* anything else may run Python when it is compared */
+    pair = PyDict_GetItemWithError(ordinary, table);
+    if (pair == NULL || !is_tuple(pair) || PyTuple_Size(pair) != 2) {
+        PyErr_Clear();
+        return 0;
+    }
+    *frame = PyTuple_GetItem(pair, 0);
+    *alias = PyTuple_GetItem(pair, 1);
+    return is_frame(*frame);
+}
+
+/* act_run(records, start, ordinary, actions): see acceleration.Native. */
+static PyObject *act_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    PyObject *frame, *alias;
+    long long place;
+    (void)module;
+    if (count != 4 || !is_exactly(arguments[0], &PyList_Type) || !read_integer(arguments[1], &place) ||
+        !is_exactly(arguments[2], &PyDict_Type) || !is_exactly(arguments[3], &PyList_Type))
+        return refuse_call("act_run(records, start, ordinary, actions)");
+    for (; place < PyList_Size(arguments[0]); place++) {
+        PyObject *record = PyList_GetItem(arguments[0], (Py_ssize_t)place), *index, *action = NULL;
+        if (!find_frame(record, arguments[2], &frame, &alias)) break;
+        if ((index = PyLong_FromLongLong(place)) != NULL) action = plan(record, frame, alias, index);
+        Py_DecRef(index);
+        if (action == NULL) break;
+        int is_kept = PyList_Append(arguments[3], action) == 0;
+        Py_DecRef(action);
+        if (!is_kept) break;
+    }
+    return PyErr_Occurred() == NULL ? PyLong_FromLongLong(place) : NULL;
 }
 
 /* bulk.render: the action line and the document. */
@@ -459,7 +658,13 @@ static PyObject *hash_bytes(PyObject *module, PyObject *const *arguments, Py_ssi
 
 static PyMethodDef functions[] = {
     {"decode", decode, METH_FASTCALL, NULL},
+    {"begin", begin, METH_FASTCALL, NULL},
+    {"decode_run", decode_run, METH_FASTCALL, NULL},
+    {"read_item", read_item, METH_FASTCALL, NULL},
+    {"text", text_of, METH_FASTCALL, NULL},
+    {"find", find, METH_FASTCALL, NULL},
     {"act", act, METH_FASTCALL, NULL},
+    {"act_run", act_run, METH_FASTCALL, NULL},
     {"pack", pack, METH_FASTCALL, NULL},
     {"canonical", canonical, METH_FASTCALL, NULL},
     {"sha256", hash_bytes, METH_FASTCALL, NULL},
@@ -484,7 +689,9 @@ __attribute__((visibility("default"))) PyObject *PyInit__native(void) {
         module = NULL;
     }
     const char *hashing = compress == sha256_portable ? "portable" : "hardware";
-    if (module != NULL && (new_tuple == NULL || PyModule_AddStringConstant(module, "HASHING", hashing) ||
+    raw_text_type = make_raw_text_type();
+    if (module != NULL && (new_tuple == NULL || raw_text_type == NULL ||
+                           PyModule_AddObjectRef(module, "RawText", (PyObject *)raw_text_type) || PyModule_AddStringConstant(module, "HASHING", hashing) ||
                            PyModule_AddStringConstant(module, "FINGERPRINT", SOURCE_FINGERPRINT))) {
         Py_DecRef(module);
         module = NULL;

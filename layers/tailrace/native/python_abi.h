@@ -47,9 +47,24 @@ typedef struct {
 
 #define METH_FASTCALL 0x0080
 #define PYTHON_ABI_VERSION 3
-#define Py_tp_new 65 /* slot number, for PyType_GetSlot */
+/* slot numbers, for PyType_GetSlot and PyType_FromSpec */
+#define Py_tp_dealloc 52
+#define Py_tp_new 65
+#define Py_tp_free 74
+#define Py_TPFLAGS_BASETYPE (1u << 10)
 
 typedef PyObject *(*newfunc)(PyTypeObject *type, PyObject *arguments, PyObject *keywords);
+typedef void (*freefunc)(void *memory);
+typedef struct {
+    int slot;
+    void *pfunc;
+} PyType_Slot;
+typedef struct {
+    const char *name;
+    int basicsize, itemsize;
+    unsigned int flags;
+    PyType_Slot *slots;
+} PyType_Spec;
 
 extern PyTypeObject PyBytes_Type, PyDict_Type, PyFloat_Type, PyList_Type, PyLong_Type, PyTuple_Type, PyType_Type,
     PyUnicode_Type;
@@ -68,6 +83,9 @@ void PyErr_SetString(PyObject *type, const char *text);
 PyObject *PyModule_Create2(PyModuleDef *definition, int abi_version); /* new */
 int PyModule_AddStringConstant(PyObject *module, const char *name, const char *value);
 void *PyType_GetSlot(PyTypeObject *type, int slot);
+PyObject *PyType_FromSpec(PyType_Spec *spec);                           /* new */
+PyObject *PyType_GenericAlloc(PyTypeObject *type, Py_ssize_t items);   /* new; filled with zeros */
+int PyModule_AddObjectRef(PyObject *module, const char *name, PyObject *value);
 int PyType_IsSubtype(PyTypeObject *type, PyTypeObject *of);
 
 PyObject *PyUnicode_InternFromString(const char *text);                        /* new */
@@ -78,9 +96,13 @@ int PyBytes_AsStringAndSize(PyObject *bytes, char **content, Py_ssize_t *size); 
 long long PyLong_AsLongLong(PyObject *number);
 PyObject *PyLong_FromLongLong(long long number); /* new */
 double PyFloat_AsDouble(PyObject *number);
+PyObject *PyDict_New(void);      /* new */
+int PyDict_SetItem(PyObject *dict, PyObject *key, PyObject *value);
 PyObject *PyDict_GetItemWithError(PyObject *dict, PyObject *key); /* borrowed */
 int PyDict_Next(PyObject *dict, Py_ssize_t *position, PyObject **key, PyObject **value); /* borrowed */
 Py_ssize_t PyDict_Size(PyObject *dict);
+int PyList_Append(PyObject *list, PyObject *element);
+double PyOS_string_to_double(const char *text, char **end, PyObject *overflow); /* -1 where it cannot */
 Py_ssize_t PyList_Size(PyObject *list);
 PyObject *PyList_GetItem(PyObject *list, Py_ssize_t index); /* borrowed */
 Py_ssize_t PyTuple_Size(PyObject *tuple);

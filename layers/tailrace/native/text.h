@@ -54,6 +54,10 @@ static int put_digits(Text *text, uint64_t number, int least) {
     return put(text, digits + sizeof digits - count, (size_t)count);
 }
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "plain_run counts from the lowest byte"
+#endif
+
 static inline uint64_t eight_bytes(const char *at) {
     uint64_t word;
     memcpy(&word, at, 8);
@@ -67,7 +71,8 @@ static size_t plain_run(const char *at, size_t size) {
     for (; i + 8 <= size; i += 8) {
         uint64_t word = eight_bytes(at + i), quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
         uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
-        if (found & (ones * 0x80)) break;
+        found &= ones * 0x80; /* its lowest bit is right; higher ones may be borrowed from */
+        if (found) return i + (size_t)__builtin_ctzll(found) / 8;
     }
     while (i < size && (unsigned char)at[i] >= 0x20 && at[i] != '"' && at[i] != '\\') i++;
     return i;

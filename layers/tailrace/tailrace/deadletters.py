@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from tailrace.failures import DeadLetterStoreError
 from tailrace.ports import DeadLetterStore
+from tailrace.raw_events import as_objects
 from tailrace.records import NANOSECONDS, ChangeRecord, Undecodable
 
 FORMAT = 1
@@ -56,9 +57,10 @@ def dead_letter(
     if history.letter is not None:
         return {**history.letter, "reason": reason, "detail": detail, **tried, "replayed_at": _iso(now)}
     position = _position(record)
+    wire = as_objects(record.wire)
     return {
         "format": FORMAT,
-        "id": _identify(record.source_arn, position, record.wire),
+        "id": _identify(record.source_arn, position, wire),
         "table": record.table or "unknown",
         "reason": reason,
         "detail": detail,
@@ -66,12 +68,12 @@ def dead_letter(
         "source": {
             "kind": history.kind or record.source,
             "arn": record.source_arn,
-            "shard": _shard(record.wire),
+            "shard": _shard(wire),
             "sequence_number": position,
             "event_id": _event_id(record),
         },
         "at": _iso(now),
-        "record": record.wire,
+        "record": wire,
     }
 
 

@@ -4,12 +4,14 @@ Invariant: one result per wire record, in order; a record that cannot be read be
 so that it hurts only itself (law 5). Only an event without records is an error of the whole invocation.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from tailrace import acceleration
 from tailrace.errors import TailraceError
 from tailrace.kinesis import KINESIS_SOURCE, decode_kinesis_record, is_position, peek_table
+from tailrace.raw_events import RawEvent, RawMap
 from tailrace.records import ChangeRecord, Undecodable
 from tailrace.stream_records import DYNAMODB_SOURCE, MisspelledRecordError, decode_stream_record, table_of_stream
 
@@ -20,39 +22,70 @@ class UnknownEventError(TailraceError):
     """The event has no `Records`: it is no stream event, and the whole invocation fails."""
 
 
-def decode_event(event: Mapping[str, Any]) -> list[ChangeRecord | Undecodable]:
+def decode_event(event: Mapping[str, Any] | RawEvent) -> list[ChangeRecord | Undecodable]:
     """The change records of a stream event, one per wire record. Raises UnknownEventError for any other event."""
+    if not isinstance(event, RawEvent):
+        return _decode_read(event)
+    records = _decode_raw(event.text)
+    return _decode_read(event.read()) if records is None else records
+
+
+def _decode_read(event: Mapping[str, Any]) -> list[ChangeRecord | Undecodable]:
     try:
         wires = event["Records"]
     except (KeyError, TypeError) as error:
         raise UnknownEventError("the event has no list `Records`: is it a stream event?") from error
     if not isinstance(wires, list):
         raise UnknownEventError("the event's `Records` is not a list: is it a stream event?")
-    return list(_decode_records(wires))
+    decoder = _Decoder()
+    return [decoder.decode(wire) for wire in wires]
 
 
-def _decode_records(wires: list[Any]) -> Iterator[ChangeRecord | Undecodable]:
-    arn = table = None
+def _decode_raw(text: bytes) -> list[ChangeRecord | Undecodable] | None:
+    """The records of an event's text: the accelerator's, and between them those that are not its own."""
     native = acceleration.NATIVE
-    for wire in wires:
-        if native is not None and (record := native.decode(wire, arn, table, ChangeRecord)) is not None:
-            yield record
-            continue
+    position = native.begin(text) if native is not None else None
+    records: list[ChangeRecord | Undecodable] = []
+    decoder = _Decoder()
+    while native is not None and position is not None:
+        ended = native.decode_run(text, position, decoder.arn, decoder.table, ChangeRecord, RawMap, records)
+        if ended is None:
+            break
+        other, position = ended
+        if other is None:
+            return records
+        records.append(decoder.decode(json.loads(other)))
+    return None
+
+
+class _Decoder:
+    """Wire records to change records, one after the other: most of them are of the stream that the last one was of."""
+
+    def __init__(self) -> None:
+        self.arn: str | None = None
+        self.table: str | None = None
+        self._native = acceleration.NATIVE
+
+    def decode(self, wire: Any) -> ChangeRecord | Undecodable:
+        """The change record; nothing raises."""
+        if self._native is not None:
+            record = self._native.decode(wire, self.arn, self.table, ChangeRecord)
+            if record is not None:
+                return record
         try:
             source = wire["eventSource"]
             if source == DYNAMODB_SOURCE:
-                if wire["eventSourceARN"] != arn:
-                    table = table_of_stream(wire["eventSourceARN"])
-                    arn = wire["eventSourceARN"]
-                yield decode_stream_record(wire, table)
-            elif source == KINESIS_SOURCE:
-                yield decode_kinesis_record(wire)
-            else:
-                yield _refuse(wire, "unknown_source", "the record comes neither from DynamoDB Streams nor from Kinesis")
+                if wire["eventSourceARN"] != self.arn:
+                    self.table = table_of_stream(wire["eventSourceARN"])
+                    self.arn = wire["eventSourceARN"]
+                return decode_stream_record(wire, self.table)
+            if source == KINESIS_SOURCE:
+                return decode_kinesis_record(wire)
+            return _refuse(wire, "unknown_source", "the record comes neither from DynamoDB Streams nor from Kinesis")
         except MisspelledRecordError as error:
-            yield _refuse(wire, error.reason, str(error))
+            return _refuse(wire, error.reason, str(error))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            yield _refuse(wire, "undecodable", f"the record lacks or misspells {_describe(error)}")
+            return _refuse(wire, "undecodable", f"the record lacks or misspells {_describe(error)}")
 
 
 def _refuse(wire: Any, reason: str, detail: str) -> Undecodable:

@@ -26,7 +26,7 @@ from tailrace.outcomes import Outcome
 from tailrace.ports import Clock, ItemResult, SearchEngine
 from tailrace.probing import Prober
 from tailrace.quarantine import Quarantine
-from tailrace.settling import Ending, Settlement, Settler
+from tailrace.settling import Ending, Settlement, Settler, are_done, end_done
 from tailrace.shadows import ask_for_shadows, find_shadows, leave_shadows, part_shadows, write_shadows
 
 DEFAULT_MAX_BULK_BYTES = 5 * 1024 * 1024  # AWS: 3-5 MiB per bulk request; small domains refuse over 10 MiB
@@ -91,7 +91,7 @@ class Delivery:
             if not waiting:
                 break
             if not self._budget.allows_pause(pause):
-                self._give_up(waiting)
+                self._end_all(waiting, Outcome.FAILED, "time_budget", "the time budget of the invocation is used up")
                 break
             self.counts["retries"] += len(waiting)
             self.clock.sleep(pause * (0.5 + self.clock.jitter() / 2))
@@ -176,6 +176,9 @@ class Delivery:
             results = self.engine.bulk(content, len(actions), timeout=self._budget.timeout())
         except EngineError as error:
             return self._handle_refused_request(actions, error)
+        if are_done(results) and not self._settler.unguarded:
+            self._endings += end_done(actions)
+            return []
         return self._handle_results(actions, results)
 
     def _handle_refused_request(self, actions: Sequence[Action], error: EngineError) -> list[Action]:
@@ -292,9 +295,6 @@ class Delivery:
 
     def _attempts_of(self, action: Action) -> int:
         return self._attempts[action.alias, action.id] + 1
-
-    def _give_up(self, actions: Iterable[Action]) -> None:
-        self._end_all(actions, Outcome.FAILED, "time_budget", "the time budget of the invocation is used up")
 
     def _end_all(self, actions: Iterable[Action], outcome: Outcome, reason: str, detail: str) -> None:
         self._endings += (Ending(a, outcome, reason, detail, self._attempts_of(a)) for a in actions)

@@ -7,6 +7,7 @@ its neighbours are loaded (failure 41).
 """
 
 import hashlib
+import json
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,9 +17,11 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from tailrace import acceleration
 from tailrace.attributes import IllegalAttributeError, canonical_number
 from tailrace.errors import TailraceError, UserError
 from tailrace.ion import IonError, parse_line
+from tailrace.raw_events import RawMap, UnreadMap
 from tailrace.records import NANOSECONDS, ChangeRecord, Image, Undecodable
 
 FULL_MARGIN_SECONDS = 120.0  # semantics 6.3: the time of an export is true to a minute; as much again for clocks
@@ -68,6 +71,11 @@ class Export:
     def table(self) -> str:
         """The table's name, as its ARN has it."""
         return self.table_arn.partition(":table/")[2]
+
+    @property
+    def instant_ns(self) -> int:
+        """The time of a full one's items, in nanoseconds since the epoch."""
+        return int(self.ends_at * NANOSECONDS)
 
 
 def read_export(store: ExportStore, bucket: str, summary_key: str) -> Export:
@@ -173,11 +181,17 @@ def _inflate(pieces: Iterable[bytes], where: str) -> Iterator[bytes]:
 
 
 def decode_line(
-    export: Export, file: DataFile, number: int, line: bytes, key_names: Iterable[str]
+    export: Export, file: DataFile, number: int, line: bytes, key_names: tuple[str, ...]
 ) -> ChangeRecord | Undecodable:
     """The record of line `number`, counted from 1. Never raises for what a line says."""
+    if (
+        export.format != "ION"
+        and not export.is_incremental
+        and (record := _unread(export, file, number, line, key_names))
+    ):
+        return record
     source = "incremental" if export.is_incremental else "export"
-    place: dict[str, Any] = {"export": export.arn, "file": file.key, "line": number}
+    place = _place(export, file, number)
     try:
         told = parse_line(line.decode()) if export.format == "ION" else orjson.loads(line)
         wire = place | told
@@ -197,11 +211,41 @@ def decode_line(
         return Undecodable("undecodable", detail, None, source, export.arn, wire, export.table)
 
 
+def _place(export: Export, file: DataFile, number: int) -> dict[str, Any]:
+    return {"export": export.arn, "file": file.key, "line": number}
+
+
+class _Line(UnreadMap):
+    """A line as a dead letter carries it."""
+
+    __slots__ = ("_read", "_source")
+
+    def __init__(self, *source: Any) -> None:
+        self._source = source
+
+    def _load(self) -> dict[str, Any]:
+        export, file, number, line = self._source
+        told: dict[str, Any] = json.loads(line)
+        return _place(export, file, number) | told
+
+
+def _unread(
+    export: Export, file: DataFile, number: int, line: bytes, key_names: tuple[str, ...]
+) -> ChangeRecord | None:
+    """The record of an ordinary line of a full export, by the accelerator."""
+    native = acceleration.NATIVE
+    told = native.read_item(line, key_names, RawMap) if native is not None else None
+    if told is None:
+        return None
+    keys, item = told
+    wire = _Line(export, file, number, line)
+    return _record(export, "backfill", keys, item, item, export.instant_ns, "export", wire)
+
+
 def _full(export: Export, told: Mapping[str, Any], wire: Mapping[str, Any], key_names: Iterable[str]) -> ChangeRecord:
     item: Image = told["Item"]
     keys = {name: item[name] for name in key_names}
-    instant = int(export.ends_at * NANOSECONDS)
-    return _record(export, "backfill", keys, item, item, instant, "export", wire)
+    return _record(export, "backfill", keys, item, item, export.instant_ns, "export", wire)
 
 
 def _incremental(export: Export, told: Mapping[str, Any], wire: Mapping[str, Any]) -> ChangeRecord:

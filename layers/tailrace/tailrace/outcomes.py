@@ -47,9 +47,10 @@ def balance(records_in: int, outcomes: Iterable[IntEnum | None], ends: type[IntE
 
     Raises ConservationError when it does not sum.
     """
-    counts = Counter(outcomes)
-    unaccounted = counts.pop(None, 0)
-    total = sum(counts.values())
+    found = list(outcomes)
+    members = Counter(map(id, found))  # an enum's own hash is a Python call for each record
+    unaccounted = members.pop(id(None), 0)
+    total = sum(members.values())
     if unaccounted or total != records_in:
         raise ConservationError(f"{records_in} records in, {total} outcomes, {unaccounted} records without one")
-    return Account(records_in, {outcome: n for outcome, n in counts.items() if outcome is not None}, ends)
+    return Account(records_in, {end: members[id(end)] for end in ends if id(end) in members}, ends)

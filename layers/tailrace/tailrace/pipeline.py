@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tailrace.actions import Action, NeedsItem, Planner
+from tailrace.actions import Action, NeedsItem, Planner, rewrite
 from tailrace.budgets import TimeBudget
 from tailrace.bulk import coalesce
 from tailrace.deadletters import NEVER_TRIED, History, store_dead_letter
@@ -95,6 +95,9 @@ class _Batch:
         )
         undecided = {(action.alias, action.id) for action in last if action.is_undecided}
         for ending in delivery.deliver(self._settle_ties(last), is_late=self._histories is not None):
+            if not ending.reason:
+                self._note(ending.action.record, ending.outcome)
+                continue
             self._end(ending, ending.action.record)
             if ending.outcome is Outcome.DEAD_LETTERED and (ending.action.alias, ending.action.id) in undecided:
                 self._end_tied(ending, superseded)
@@ -103,8 +106,7 @@ class _Batch:
 
     def _end(self, ending: Ending, record: int) -> None:
         self._note(record, ending.outcome)
-        if ending.reason:
-            self._problems[record] = ending
+        self._problems[record] = ending
 
     def _end_tied(self, ending: Ending, superseded: Sequence[Action]) -> None:
         """Which of two changes of one instant is the newer is still unknown: a replay needs the letters of both."""
@@ -114,30 +116,28 @@ class _Batch:
 
     def _plan_all(self) -> list[Action]:
         planned: list[Action] = []
-        plan = self._planner.plan
-        for index, record in enumerate(self._records):
-            if isinstance(record, Undecodable):
-                self._refuse(index, record.reason, record.detail)
-                continue
-            try:
-                actions = plan(record, index)
-            except UnknownTableError:
-                self._refuse(index, "unknown_table", "tables.yaml has no such table and unknown tables are refused")
-                continue
-            if isinstance(actions, list):
-                planned.extend(actions)
-            else:
-                planned.extend(self._resolve(index, record, actions))
+        records, index = list(self._records), 0
+        while (index := self._planner.plan_run(records, index, planned)) < len(records):
+            planned.extend(self._plan(index, records[index]))
+            index += 1
         return planned
+
+    def _plan(self, index: int, record: ChangeRecord | Undecodable) -> list[Action]:
+        if isinstance(record, Undecodable):
+            self._refuse(index, record.reason, record.detail)
+            return []
+        try:
+            actions = self._planner.plan(record, index)
+        except UnknownTableError:
+            self._refuse(index, "unknown_table", "tables.yaml has no such table and unknown tables are refused")
+            return []
+        return actions if isinstance(actions, list) else self._resolve(index, record, actions)
 
     def _redirect(self, actions: list[Action]) -> list[Action]:
         redirects, backdated = self._pipeline.redirects, self._pipeline.backdated_ns
         if not redirects and not backdated:
             return actions
-        return [
-            action._replace(alias=redirects.get(action.alias, action.alias), version=max(action.version - backdated, 0))
-            for action in actions
-        ]
+        return [rewrite(action, redirects.get(action.alias, action.alias), backdated) for action in actions]
 
     def _resolve(self, index: int, record: ChangeRecord, plan: Outcome | Refusal | NeedsItem) -> list[Action]:
         if isinstance(plan, Outcome):

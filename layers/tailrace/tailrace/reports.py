@@ -68,7 +68,8 @@ def report_batch(
     Raises ConservationError when a record has no outcome.
     """
     account = balance(len(records), outcomes, ends)
-    failed = [records[i].position for i, outcome in enumerate(outcomes) if outcome is ends["FAILED"]]
+    failure = ends["FAILED"]
+    failed = [records[i].position for i, outcome in enumerate(outcomes) if outcome is failure]
     changes = [record for record in records if isinstance(record, ChangeRecord)]
     return BatchReport(
         account=account,
@@ -92,11 +93,11 @@ def _problem(record: ChangeRecord | Undecodable, outcome: IntEnum | None, reason
 def _settled_instants(
     records: Sequence[ChangeRecord | Undecodable], outcomes: Sequence[IntEnum | None], ends: type[IntEnum]
 ) -> list[int]:
-    unwritten = {end for end in ends if end.name in _NOT_WRITTEN}
+    unwritten = {id(end) for end in ends if end.name in _NOT_WRITTEN}  # by identity: an enum's hash is a Python call
     return sorted(
         record.instant_ns
         for record, outcome in zip(records, outcomes, strict=True)
-        if outcome not in unwritten and isinstance(record, ChangeRecord)
+        if id(outcome) not in unwritten and isinstance(record, ChangeRecord)
     )
 
 

@@ -6,14 +6,17 @@ cross one is refused and settles again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
+from operator import attrgetter
 from typing import NamedTuple
 
 from tailrace.actions import Action
 from tailrace.budgets import TimeBudget
 from tailrace.outcomes import Outcome
-from tailrace.ports import SearchEngine, StoredDocument
+from tailrace.ports import ItemResult, SearchEngine, StoredDocument
 from tailrace.records import NANOSECONDS
 from tailrace.versions import Verdict, compare_changes
 
@@ -28,6 +31,19 @@ class Ending(NamedTuple):
     reason: str = ""
     detail: str = ""
     attempts: int = 1
+
+
+_plain_ending = partial(tuple.__new__, Ending)
+
+
+def are_done(results: Sequence[ItemResult]) -> bool:
+    """Whether the engine has done all of the actions alike: what is true of most requests, and told at a glance."""
+    return results[0].status in (200, 201) and results.count(results[0]) == len(results)
+
+
+def end_done(actions: Sequence[Action]) -> Iterator[Ending]:
+    """The endings of actions that the engine has done. Most end so: hence no Python frame for each of them."""
+    return map(_plain_ending, zip(actions, map(attrgetter("done"), actions), repeat(""), repeat(""), repeat(1)))
 
 
 class Settlement(NamedTuple):

@@ -57,11 +57,11 @@ def part_shadows(actions: Iterable[Action]) -> tuple[list[Action], list[Action]]
 
     Shadows are written first: whatever a search has seen then stands in every generation, and no swap takes it back.
     """
-    shadows: list[Action] = []
-    others: list[Action] = []
-    for action in actions:
-        (others if main_alias(action.alias) is None else shadows).append(action)
-    return shadows, others
+    listed = list(actions)
+    names = {alias for alias in {action.alias for action in listed} if main_alias(alias) is not None}
+    if not names:
+        return [], listed
+    return [a for a in listed if a.alias in names], [a for a in listed if a.alias not in names]
 
 
 def ask_for_shadows(

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from tailrace.adapters.clock import SystemClock
+from tailrace.adapters.collector import slow_down_collector
 from tailrace.adapters.dynamodb import DynamoDBItems
 from tailrace.adapters.engine_access import build_engine
 from tailrace.adapters.letters import S3LetterBox
@@ -38,6 +39,7 @@ def open_reindexer(settings: ReindexerSettings, event: Mapping[str, Any]) -> Ite
         raise UserError(f"the event names table {table!r}: it must be one of {', '.join(specs.specs)}")
     dynamodb, s3 = _connect("dynamodb", indexing.region), _connect("s3", indexing.region)
     box = S3LetterBox(s3, indexing.dead_letter_bucket)
+    slow_down_collector()
     with _open_engine(indexing) as engine, open_table(table, clock, client=dynamodb) as items:
         parts = ReindexParts(
             specs=specs.without_quarantine() if engine.is_serverless else specs,
