@@ -242,6 +242,7 @@ def test_a_raw_map_is_a_map():
     assert isinstance(raw, Mapping)
     assert (dict(raw), len(raw), list(raw), repr(raw)) == (image, 3, list(image), repr(image))
     assert raw == image
+    assert raw.get("c") == image["c"]
     assert (raw.get("a"), raw.get('b"'), raw.get("none"), raw.get("none", 7)) == ({"S": "x"}, {"N": "1"}, None, 7)
     assert ("a" in raw, "z" in raw) == (True, False)
     assert as_objects(raw) is as_objects(raw)
@@ -258,6 +259,13 @@ def test_what_a_map_has_twice_is_the_last_one():
         b'"a":{"S":"?"}', b'"a":{"S":"1"},"a":{"S":"2"}'
     )
     assert raw_records(text)[0].new_image.get("a") == {"S": "2"}
+
+
+@given(images_as_json, spellings)
+def test_law_3_an_attribute_is_found_as_it_is_read(image, spell):
+    raw = raw_records(text_of(wire(image, {"id": {"S": "1"}}), spell=spell))[0].new_image
+    for name in [*image, "none"]:
+        assert repr(raw.get(name)) == repr(image.get(name))
 
 
 def test_a_dead_letter_of_a_raw_record_is_that_of_one_that_was_read():

@@ -26,6 +26,9 @@ static inline int take(Cursor *cursor, char character) {
     return 1;
 }
 
+/* Whether nothing but blanks follows. */
+static int is_over(Cursor *cursor) { return next_character(cursor) == '\0' && cursor->at == cursor->end; }
+
 static int take_word(Cursor *cursor, const char *word) {
     size_t size = strlen(word);
     if ((size_t)(cursor->end - cursor->at) < size || memcmp(cursor->at, word, size) != 0) return 0;

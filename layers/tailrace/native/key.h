@@ -30,8 +30,6 @@ static int is_before(Span one, Span other) {
     return compare(&a, &b) < 0;
 }
 
-static int is_same(Span one, Span other) { return one.size == other.size && memcmp(one.at, other.at, one.size) == 0; }
-
 static int read_key_parts(PyObject *keys, KeyPart parts[2], int *count) {
     Py_ssize_t position = 0;
     PyObject *name, *typed;

@@ -72,8 +72,7 @@ static int take_record_field(Cursor *cursor, Span name, Span arn, RawRecord *rec
     if (equals(name, "eventSource"))
         return mark(record, R_SOURCE) && take_plain(cursor, &text) && equals(text, "aws:dynamodb");
     if (equals(name, "eventSourceARN"))
-        return mark(record, R_ARN) && take_plain(cursor, &text) && text.size == arn.size &&
-               memcmp(text.at, arn.at, arn.size) == 0;
+        return mark(record, R_ARN) && take_plain(cursor, &text) && is_same(text, arn);
     if (equals(name, "userIdentity")) return 0; /* TTL's, or a service's: Python reads it */
     return take_value(cursor, &text);
 }

@@ -1,7 +1,7 @@
 /* An item's canonical JSON from the JSON text of its image: what item.h makes of the image that Python would read.
  *
- * Where Python's reader would see something else than the text shows at first sight (a name twice: the last one counts),
- * it is "not mine". The text was found to be JSON in UTF-8 when its record was decoded (raw_event.h).
+ * Where Python's reader would see something else than the text shows at first sight (a name twice: there the last one
+ * counts), it is "not mine". The text was found to be JSON in UTF-8 when its record was decoded (raw_event.h).
  */
 #ifndef TAILRACE_RAW_ITEM_H
 #define TAILRACE_RAW_ITEM_H

@@ -23,6 +23,8 @@ typedef struct {
     size_t size;
 } Span; /* UTF-8 of a str, borrowed */
 
+static int is_same(Span one, Span other) { return one.size == other.size && memcmp(one.at, other.at, one.size) == 0; }
+
 static Text text_on(char *local, size_t room) { return (Text){local, 0, room, NULL}; }
 
 static __attribute__((noinline)) int grow(Text *text, size_t more) {

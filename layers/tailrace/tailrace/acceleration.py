@@ -54,8 +54,8 @@ class Native(Protocol):
     def text(self, map_: Any, /) -> bytes | None:
         """The JSON of a `RawText`."""
 
-    def find(self, map_: Any, name: str, /) -> bytes | None:
-        """The JSON of what a `RawText` has under a name; None where there is nothing, or that is hard to tell."""
+    def find(self, map_: Any, name: str, /) -> dict[str, str] | None:
+        """The attribute value of type S or N that a `RawText` has under a name; None where it has none at a glance."""
 
     def act(self, record: "ChangeRecord", frame: Frame, alias: str, index: int, /) -> "Action | None":
         """`Planner._act` for a record that nothing filters and that stays under its `alias`."""

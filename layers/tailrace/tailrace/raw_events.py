@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.acceleration import NATIVE
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or NATIVE is None:
 
     class RawText:
-        """A piece of an event's text that stands for a map."""
+        """A piece of an event's text that stands for a map. Without the accelerator there is none."""
+
+        __slots__ = ()
 else:
-    RawText = object if NATIVE is None else NATIVE.RawText
+    RawText = NATIVE.RawText
 
 
 class RawEvent:
@@ -71,9 +73,9 @@ class RawMap(RawText, UnreadMap):
         return read
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As a dict's; one attribute is read without the others."""
+        """As a dict's; a text or a number is read without the others."""
         found = NATIVE.find(self, key) if NATIVE is not None else None
-        return self.read().get(key, default) if found is None else json.loads(found)
+        return self.read().get(key, default) if found is None else found
 
 
 def as_objects(map_: Any) -> Any:
