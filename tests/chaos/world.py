@@ -28,6 +28,7 @@ from tailrace.delivery import DeliveryPolicy
 from tailrace.outcomes import Outcome
 from tailrace.pipeline import BatchReport, Pipeline
 from tailrace.ports import SearchEngine
+from tailrace.raw_events import RawEvent
 from tailrace.replaying import Replayer, Step
 from tailrace.selections import Selection
 from tailrace_local.deliveries import Failed, StreamRecord
@@ -89,9 +90,10 @@ class World:
             return self.process.invoke(records, is_killed)
         budget = self._next_budget()
         wires = [orjson.loads(record.body) for record in records]
+        event = RawEvent(orjson.dumps({"Records": wires}))
         started = time.monotonic()
         try:
-            report = pipeline.process(decode_event({"Records": wires}), self._clock.now() + budget)
+            report = pipeline.process(decode_event(event), self._clock.now() + budget)
         except Killed:
             return Failed()
         self._take_in(report, wires)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+import orjson
+
 from model.faults import Crash, Moment, Ports
 from model.own_tombstones import OwnTombstones
 from model.states import Pool, Shard, TableState
@@ -19,6 +21,7 @@ from tailrace.adapters.memory import ManualClock
 from tailrace.decoding import decode_event
 from tailrace.pipeline import Pipeline
 from tailrace.ports import SearchEngine
+from tailrace.raw_events import RawEvent
 from tailrace.sweeping import Sweeper, TombstoneStore
 from tailrace.tables import Tables
 
@@ -162,7 +165,7 @@ class World:
         for number in numbers:
             self._counter += 1
             wires.append(kinesis_record(pool.log[number], 10**55 + self._counter))
-        return decode_event({"Records": wires})
+        return _decode(wires)
 
     def rewind(self, state: TableState, step: Step) -> None:
         """The checkpoint was not kept: an earlier one counts, and all after it comes again."""
@@ -264,7 +267,12 @@ def _check_conservation(records: list[Any], account: dict[str, int]) -> None:
 
 
 def _stream_records(changes: Sequence[Change]) -> list[Any]:
-    return decode_event({"Records": [stream_record(change) for change in changes]})
+    return _decode([stream_record(change) for change in changes])
+
+
+def _decode(wires: list[Any]) -> list[Any]:
+    """As Lambda hands them over: as text."""
+    return decode_event(RawEvent(orjson.dumps({"Records": wires})))
 
 
 def _accepted(records: list[Any], response: dict[str, Any]) -> list[bool]:
