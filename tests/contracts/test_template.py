@@ -198,7 +198,7 @@ def test_a_right_without_a_resource_is_that_of_sending_traces(statement):
     assert statement["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
-@pytest.mark.parametrize("role", set(of_type("AWS::IAM::Role")) - {"ReindexStateMachineRole"})
+@pytest.mark.parametrize("role", sorted(set(of_type("AWS::IAM::Role")) - {"ReindexStateMachineRole"}))
 def test_a_role_may_send_traces_where_they_are_on(role):
     (document,) = [policy["PolicyDocument"] for policy in of_type("AWS::IAM::Role")[role]["Policies"]]
     on, statement, off = next(each["Fn::If"] for each in document["Statement"] if "SendTraces" in str(each))

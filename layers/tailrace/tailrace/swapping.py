@@ -29,12 +29,6 @@ class GenerationStore(Protocol):
     def read_aliases(self, alias: str) -> Mapping[str, frozenset[str]]:
         """Each generation of an alias, by name, with all aliases that it has. Raises EngineError."""
 
-    def read_job(self, generation: str) -> str | None:
-        """The id of the job that built a generation; None where there is no such index or no job built it.
-
-        Raises EngineError.
-        """
-
     def create(self, generation: str, request: Mapping[str, Any]) -> None:
         """Create a generation unless it exists. Raises EngineError."""
 

@@ -27,14 +27,6 @@ class OpenSearchGenerations:
         found = {name: frozenset(told.get("aliases", {})) for name, told in answer.items()}
         return {name: aliases for name, aliases in found.items() if name.rpartition("@")[0] == alias}
 
-    def read_job(self, generation: str) -> str | None:
-        """See `swapping.GenerationStore.read_job`."""
-        answer = self._ask("GET", f"/{_quote(generation)}/_mapping?filter_path=*.mappings._meta.tailrace.job")
-        for told in answer.values():
-            job: str = told["mappings"]["_meta"]["tailrace"]["job"]
-            return job
-        return None
-
     def create(self, generation: str, request: Mapping[str, Any]) -> None:
         """See `swapping.GenerationStore.create`."""
         if self._engine.is_serverless:
