@@ -26,7 +26,7 @@ def decode_event(event: Mapping[str, Any] | RawEvent) -> list[ChangeRecord | Und
     """The change records of a stream event, one per wire record. Raises UnknownEventError for any other event."""
     if not isinstance(event, RawEvent):
         return _decode_read(event)
-    records = _decode_raw(event.text)
+    records = _decode_raw(event)
     return _decode_read(event.read()) if records is None else records
 
 
@@ -41,14 +41,13 @@ def _decode_read(event: Mapping[str, Any]) -> list[ChangeRecord | Undecodable]:
     return [decoder.decode(wire) for wire in wires]
 
 
-def _decode_raw(text: bytes) -> list[ChangeRecord | Undecodable] | None:
+def _decode_raw(event: RawEvent) -> list[ChangeRecord | Undecodable] | None:
     """The records of an event's text: the accelerator's, and between them those that are not its own."""
-    native = acceleration.NATIVE
-    position = native.begin(text) if native is not None else None
+    native, position = acceleration.NATIVE, event.start
     records: list[ChangeRecord | Undecodable] = []
     decoder = _Decoder()
     while native is not None and position is not None:
-        ended = native.decode_run(text, position, decoder.arn, decoder.table, ChangeRecord, RawMap, records)
+        ended = native.decode_run(event.text, position, decoder.arn, decoder.table, ChangeRecord, RawMap, records)
         if ended is None:
             break
         other, position = ended

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tailrace import acceleration
 from tailrace.acceleration import NATIVE
 
 if TYPE_CHECKING or NATIVE is None:
@@ -20,12 +21,13 @@ else:
 
 
 class RawEvent:
-    """A stream event's JSON in UTF-8, unread."""
+    """A stream event's JSON in UTF-8, unread. `start` is where the accelerator sees its records begin, or None."""
 
-    __slots__ = ("text",)
+    __slots__ = ("start", "text")
 
     def __init__(self, text: bytes) -> None:
         self.text = text
+        self.start = acceleration.NATIVE.begin(text) if acceleration.NATIVE is not None else None
 
     def read(self) -> Any:
         """The event as objects. Raises ValueError for what is no JSON."""

@@ -8,7 +8,7 @@ Invariant: an event that the accelerator does not know at its first look comes a
 
 from typing import Any
 
-from tailrace.acceleration import NATIVE, Native
+from tailrace.acceleration import NATIVE
 from tailrace.raw_events import RawEvent
 
 _JSON = "application/json"
@@ -25,17 +25,17 @@ def keep_events_raw() -> None:
     except ImportError:
         return
     if NATIVE is not None and isinstance(getattr(LambdaRuntimeClient, "marshaller", None), LambdaMarshaller):
-        LambdaRuntimeClient.marshaller = _marshaller(LambdaMarshaller, NATIVE)
+        LambdaRuntimeClient.marshaller = _marshaller(LambdaMarshaller)
 
 
-def _marshaller(base: Any, native: Native) -> Any:
+def _marshaller(base: Any) -> Any:
     class RawMarshaller(base):  # type: ignore[misc]  # the runtime client has no types
         """The client's own, but for events that begin like those of a stream."""
 
         def unmarshal_request(self, request: Any, content_type: str = _JSON) -> Any:
             """The event for the handler."""
-            if content_type == _JSON and isinstance(request, bytes) and native.begin(request) is not None:
-                return RawEvent(request)
+            if content_type == _JSON and isinstance(request, bytes) and (event := RawEvent(request)).start is not None:
+                return event
             return super().unmarshal_request(request, content_type)
 
     return RawMarshaller()
