@@ -1,40 +1,21 @@
 """The indexer's handler: events as files, environment to pipeline, answer and log lines."""
 
-import importlib.util
 import json
-import logging
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from builders import Indexer, change_record, event, order, sequence_number
+from handler_builders import CONTEXT, ROOT, load_app
 
 from tailrace.outcomes import ConservationError
 from tailrace.pipeline import Pipeline
 from tailrace.settings import SettingsError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVENTS = sorted((ROOT / "events/indexer").glob("*.json"))
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
-ENVIRONMENT = {
-    "TAILRACE_TABLES": str(ROOT / "tables.yaml"),
-    "OPENSEARCH_URL": "http://127.0.0.1:1",
-    "OPENSEARCH_SERVICE": "none",
-    "DEAD_LETTER_BUCKET": "letters",
-    "AWS_REGION": "us-east-1",
-    "TAILRACE_TIME_MARGIN_MS": "1000",
-}
 
 
 @pytest.fixture
 def app(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    logging.Logger.manager.loggerDict.pop("indexer", None)  # it would write to the standard output of an earlier test
-    spec = importlib.util.spec_from_file_location("indexer_app", ROOT / "functions/indexer/app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app("indexer", monkeypatch)
 
 
 @pytest.fixture

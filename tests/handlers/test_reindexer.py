@@ -1,42 +1,23 @@
 """The reindexer's handler: an event that names a step in, an answer to choose the next state by out."""
 
-import importlib.util
 import json
-import logging
 from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
+from handler_builders import CONTEXT, ROOT, load_app
 
 from tailrace.errors import UserError
 from tailrace.reindex_steps import take_step
 from tailrace.settings import SettingsError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVENTS = sorted((ROOT / "events/reindexer").glob("*.json"))
 TABLES = yaml.safe_load((ROOT / "tables.yaml").read_text(encoding="utf-8"))["tables"]
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
-ENVIRONMENT = {
-    "TAILRACE_TABLES": str(ROOT / "tables.yaml"),
-    "OPENSEARCH_URL": "http://127.0.0.1:1",
-    "OPENSEARCH_SERVICE": "none",
-    "DEAD_LETTER_BUCKET": "letters",
-    "AWS_REGION": "us-east-1",
-    "TAILRACE_TIME_MARGIN_MS": "1000",
-}
 
 
 @pytest.fixture
 def app(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    logging.Logger.manager.loggerDict.pop("reindexer", None)  # it would write to the output of an earlier test
-    spec = importlib.util.spec_from_file_location("reindexer_app", ROOT / "functions/reindexer/app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app("reindexer", monkeypatch)
 
 
 @pytest.fixture

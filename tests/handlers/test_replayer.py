@@ -1,13 +1,11 @@
 """The replayer's handler: a schedule or an event in, parked batches and letters gone, counts out."""
 
-import importlib.util
 import json
-import logging
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from builders import change_record, order
+from handler_builders import CONTEXT, ROOT, load_app
 from replay_builders import Post
 
 from tailrace.errors import UserError
@@ -15,29 +13,13 @@ from tailrace.letterboxes import LetterBoxError
 from tailrace.outcomes import ConservationError
 from tailrace.settings import SettingsError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVENTS = sorted((ROOT / "events/replayer").glob("*.json"))
 SCHEDULED = json.loads((ROOT / "events/replayer/scheduled.json").read_text())
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
-ENVIRONMENT = {
-    "TAILRACE_TABLES": str(ROOT / "tables.yaml"),
-    "OPENSEARCH_URL": "http://127.0.0.1:1",
-    "OPENSEARCH_SERVICE": "none",
-    "DEAD_LETTER_BUCKET": "letters",
-    "AWS_REGION": "us-east-1",
-    "TAILRACE_TIME_MARGIN_MS": "1000",
-}
 
 
 @pytest.fixture
 def app(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    logging.Logger.manager.loggerDict.pop("replayer", None)  # it would write to the standard output of an earlier test
-    spec = importlib.util.spec_from_file_location("replayer_app", ROOT / "functions/replayer/app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app("replayer", monkeypatch)
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """The replicator's handler: events as files, environment to replicator, answer and log lines."""
 
-import importlib.util
 import json
-import logging
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import orjson
 import pytest
+from handler_builders import CONTEXT, ROOT, load_app
 
 from tailrace.adapters.memory import ManualClock, MemoryDeadLetters
 from tailrace.adapters.memory_kinesis import MemoryChangeStream
@@ -17,9 +15,7 @@ from tailrace.outcomes import ConservationError
 from tailrace.replication import Replicator
 from tailrace.settings import SettingsError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events/replicator"
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
 ENVIRONMENT = {
     "TAILRACE_TABLES": str(ROOT / "tables.yaml"),
     "TAILRACE_KINESIS_STREAM": "changes",
@@ -31,13 +27,7 @@ ENVIRONMENT = {
 
 @pytest.fixture
 def app(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    logging.Logger.manager.loggerDict.pop("replicator", None)  # it would write to an earlier test's standard output
-    spec = importlib.util.spec_from_file_location("replicator_app", ROOT / "functions/replicator/app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app("replicator", monkeypatch, ENVIRONMENT)
 
 
 @pytest.fixture

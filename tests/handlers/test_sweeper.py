@@ -1,41 +1,22 @@
 """The sweeper's handler: a scheduled event in, tombstones gone, counts out."""
 
-import importlib.util
 import json
-import logging
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from builders import SECOND, Indexer, change_record
+from handler_builders import CONTEXT, ROOT, load_app
 
 from tailrace.adapters.memory_tombstones import MemoryTombstones
 from tailrace.failures import EngineError
 from tailrace.settings import SettingsError
 from tailrace.sweeping import Sweeper, SweepError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVENTS = sorted((ROOT / "events/sweeper").glob("*.json"))
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
-ENVIRONMENT = {
-    "TAILRACE_TABLES": str(ROOT / "tables.yaml"),
-    "OPENSEARCH_URL": "http://127.0.0.1:1",
-    "OPENSEARCH_SERVICE": "none",
-    "DEAD_LETTER_BUCKET": "letters",
-    "AWS_REGION": "us-east-1",
-    "TAILRACE_TIME_MARGIN_MS": "1000",
-}
 
 
 @pytest.fixture
 def app(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    logging.Logger.manager.loggerDict.pop("sweeper", None)  # it would write to the standard output of an earlier test
-    spec = importlib.util.spec_from_file_location("sweeper_app", ROOT / "functions/sweeper/app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app("sweeper", monkeypatch)
 
 
 @pytest.fixture
