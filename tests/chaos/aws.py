@@ -5,10 +5,11 @@ Invariant: a letter is there before its PUT is answered.
 
 import base64
 import json
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from chaos.loopback import LoopbackServer
 
 ReadItem = Callable[[str, Any], Any]
 
@@ -50,27 +51,12 @@ class _Server(ThreadingHTTPServer):
         """A client that is killed is no news."""
 
 
-class LoopbackAws:
-    """A context manager; `letters` holds what was stored, by key."""
+class LoopbackAws(LoopbackServer["_Server"]):
+    """A context manager for the endpoint of both services; `letters` holds what was stored, by key."""
 
     def __init__(self, letters: dict[str, bytes], read_item: ReadItem) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        super().__init__(_Server(("127.0.0.1", 0), _Handler), "loopback aws")
         self._server.letters, self._server.read_item = letters, read_item
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="loopback aws")
-
-    @property
-    def url(self) -> str:
-        """The endpoint of both services."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _base64(value: Any) -> str:

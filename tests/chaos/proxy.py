@@ -13,8 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from chaos.loopback import LoopbackServer
 
 UPSTREAM_SECONDS = 60.0
 QUIET_SECONDS = 60.0
@@ -150,7 +152,7 @@ class _Server(ThreadingHTTPServer):
         self.close_request(request)
 
 
-class FaultProxy:
+class FaultProxy(LoopbackServer["_Server"]):
     """The proxy in front of the engine at `upstream`; a context manager. `interfere` is asked for every exchange."""
 
     def __init__(self, upstream: str) -> None:
@@ -159,23 +161,8 @@ class FaultProxy:
         self.mistakes: list[BaseException] = []
         self._under_way = 0
         self._changed = threading.Condition()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        super().__init__(_Server(("127.0.0.1", 0), _Handler), "fault proxy")
         self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fault proxy")
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     @contextlib.contextmanager
     def exchange_under_way(self) -> Iterator[None]:
